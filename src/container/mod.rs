@@ -1,0 +1,1 @@
+//! The container engine: its port, the real client, one for tests.

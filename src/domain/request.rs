@@ -1,0 +1,196 @@
+//! What a job asks for.
+
+use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{ChangeAction, RelPath};
+
+/// Longest path on the server that a job may ask for.
+const SERVER_PATH_MAX: usize = 1024;
+
+/// A path on the server below `/v1/`, such as `kv/data/timeline`: clean segments, nothing encoded, no query.
+///
+/// The server answers a raw `..` or `//` with a redirect to another path and decodes `%2F`, so anything that it might
+/// read differently than we do is refused here.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ServerPath(String);
+
+/// Why a text is no path on the server that a job may name.
+#[derive(Debug, thiserror::Error)]
+#[error("path {path:?} {why}; give a plain path such as \"kv/data/app\"")]
+pub struct ServerPathError {
+    path: String,
+    why: &'static str,
+}
+
+/// A secret whose fields become files `<name>/<field>`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretRequest {
+    /// The block's label and the folder's name.
+    pub name: RelPath,
+    /// Where it is on the server.
+    pub path: ServerPath,
+    /// What to do when it changes.
+    pub on_change: ChangeAction,
+}
+
+/// The kind of key to make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyType {
+    /// ECDSA on P-256, read by everything.
+    #[default]
+    EcP256,
+    /// ECDSA on P-384.
+    EcP384,
+    /// Ed25519, refused by some older programs.
+    Ed25519,
+    /// RSA with 2048 bits.
+    Rsa2048,
+}
+
+/// A certificate for a key that is made here; becomes `<name>/{cert,key,ca,bundle}.pem`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRequest {
+    /// The block's label and the folder's name.
+    pub name: RelPath,
+    /// Where the PKI engine is mounted; the operator's default when absent.
+    pub mount: Option<ServerPath>,
+    /// The engine's role; the operator's pattern when absent.
+    pub role: Option<String>,
+    /// The subject's common name; the identity's DNS name when absent.
+    pub common_name: Option<String>,
+    /// DNS names beside the identity's own.
+    pub dns_sans: Vec<String>,
+    /// IP addresses.
+    pub ip_sans: Vec<IpAddr>,
+    /// The life to ask for; the operator's default when absent.
+    pub ttl: Option<Duration>,
+    /// The kind of key.
+    pub key_type: KeyType,
+    /// What to do when a new one has been issued.
+    pub on_change: ChangeAction,
+}
+
+/// A text with places for secrets; becomes one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateRequest {
+    /// The file's name below the secrets directory.
+    pub destination: RelPath,
+    /// The template itself.
+    pub source: String,
+    /// What opens an action, `{{` unless given.
+    pub left_delimiter: String,
+    /// What closes an action, `}}` unless given.
+    pub right_delimiter: String,
+    /// Permission bits.
+    pub mode: u32,
+    /// What to do when the rendered bytes change.
+    pub on_change: ChangeAction,
+}
+
+impl ServerPath {
+    /// Returns the path without a leading slash.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the first segment, which names the mount in most set-ups.
+    pub fn mount(&self) -> &str {
+        self.0.split('/').next().unwrap_or(&self.0)
+    }
+}
+
+impl FromStr for ServerPath {
+    type Err = ServerPathError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match flaw(text) {
+            None => Ok(Self(text.to_owned())),
+            Some(why) => Err(ServerPathError { path: text.chars().take(80).collect(), why }),
+        }
+    }
+}
+
+/// Returns what is wrong with `text` as a path on the server.
+fn flaw(text: &str) -> Option<&'static str> {
+    if text.is_empty() {
+        return Some("is empty");
+    }
+    if text.len() > SERVER_PATH_MAX {
+        return Some("is too long");
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Some("has a control character or a blank");
+    }
+    if text.contains(['%', '?', '#', '\\', '*', '+']) {
+        return Some("has one of % ? # \\ * +");
+    }
+    if text.split('/').any(|part| part.is_empty() || part == "." || part == "..") {
+        return Some("has an empty, \".\" or \"..\" segment");
+    }
+    if ["sys", "auth", "identity", "cubbyhole"].iter().any(|head| text.split('/').next() == Some(head)) {
+        return Some("belongs to the server itself (sys, auth, identity, cubbyhole)");
+    }
+    None
+}
+
+impl TryFrom<String> for ServerPath {
+    type Error = ServerPathError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ServerPath> for String {
+    fn from(path: ServerPath) -> Self {
+        path.0
+    }
+}
+
+impl fmt::Display for ServerPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ServerPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_the_server_would_read_differently_are_refused() {
+        for bad in [
+            "",
+            "/kv",
+            "kv/",
+            "kv//a",
+            "kv/../b",
+            "kv/./a",
+            "kv/%2e%2e/a",
+            "kv/a?version=1",
+            "kv/a#b",
+            "kv/a\n",
+            "kv/a b",
+        ] {
+            assert!(bad.parse::<ServerPath>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_servers_own_paths_are_refused() {
+        for bad in ["sys/mounts", "auth/token/create", "identity/entity", "cubbyhole/x"] {
+            assert!(bad.parse::<ServerPath>().is_err(), "{bad:?}");
+        }
+        assert!("system/x".parse::<ServerPath>().is_ok());
+    }
+}

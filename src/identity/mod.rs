@@ -1,0 +1,1 @@
+//! Who a task is, and what it may ask for.

@@ -1,0 +1,1 @@
+//! Texts with places for secrets, in consul-template's language.

@@ -1,0 +1,1 @@
+//! The task's directory in RAM: mounted, filled whole by generations, wiped.

@@ -1,0 +1,1 @@
+//! The secrets server: its port, the real client, one for tests.
