@@ -1,1 +1,3 @@
 //! The orchestrator's wire.
+
+pub mod proto;
