@@ -129,7 +129,8 @@ fn each_foreign_crate_stays_in_its_home() {
     let mut wrong = Vec::new();
     for file in files_below(&source()) {
         let inside = file.strip_prefix(source()).expect("below src");
-        let folder = inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
+        let folder =
+            inside.components().next().map(|part| part.as_os_str().to_string_lossy().into_owned()).unwrap_or_default();
         for (name, homes) in HOMES {
             if names(&code(&file), "", name) && !homes.contains(&folder.as_str()) {
                 wrong.push(format!("{} names {name}, whose home is {homes:?}", inside.display()));
