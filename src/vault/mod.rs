@@ -14,14 +14,18 @@ mod envelope;
 mod error;
 mod file;
 mod http;
+mod jwt;
 mod memory;
 mod port;
 pub mod retry;
 mod settings;
+mod workload;
 
 pub use client::Client;
 pub use error::{Error, Kind};
 pub use file::FileError;
+pub use jwt::{JwtError, NodeKey, TokenTerms};
 pub use memory::Memory;
 pub use port::{Health, KvMount, LeaseInfo, Reply, TokenInfo, Vault};
 pub use settings::{Settings, SettingsError};
+pub use workload::{WorkloadError, WorkloadIdentity, identity_file, read_identity};
