@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Accessor, ExitResult, LeaseId, TaskId, TaskKey, TaskMeta};
+use crate::domain::{Accessor, ExitResult, LeaseId, TaskKey, TaskMeta};
 
 /// What a line begins with; the checksum follows.
 const HEAD: &str = r#"{"sum":""#;
@@ -33,18 +33,20 @@ pub struct Entry {
 pub enum Step {
     /// A start begins; nothing has been asked for yet.
     Intent {
-        /// The start attempt.
-        task_id: TaskId,
         /// Who the task is.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        meta: Option<TaskMeta>,
+        meta: Box<TaskMeta>,
     },
     /// The task's directory is there.
     Mounted,
+    /// The server is about to be asked for a credential; until the answer is noted there may be one without a name.
+    Asking {
+        /// For what: a role, a path.
+        what: String,
+    },
     /// The task has a token; an earlier one is superseded and still to be revoked.
     LoggedIn {
-        /// The token's name.
-        accessor: Accessor,
+        /// The token's name; a batch token has none and dies by its deadline.
+        accessor: Option<Accessor>,
         /// The server's namespace, empty for the root.
         namespace: String,
         /// When it ends by itself, if it does.
@@ -179,6 +181,7 @@ pub(super) mod samples {
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+    use crate::domain::TaskId;
 
     /// Returns the key of the n-th task of a test.
     pub(in super::super) fn key(n: u32) -> TaskKey {
@@ -214,9 +217,9 @@ pub(super) mod samples {
         let (mount, serial) = ("pki".to_owned(), format!("0a:{n}"));
         let namespace = String::new();
         [
-            Step::Intent { task_id: id(n), meta: Some(meta(n)) },
+            Step::Intent { meta: Box::new(meta(n)) },
             Step::Mounted,
-            Step::LoggedIn { accessor: accessor.clone(), namespace: namespace.clone(), deadline },
+            Step::LoggedIn { accessor: Some(accessor.clone()), namespace: namespace.clone(), deadline },
             Step::Leased { lease_id: lease_id.clone(), namespace, deadline: None },
             Step::Issued { mount: mount.clone(), serial: serial.clone(), not_after: UNIX_EPOCH },
             Step::Container { id: "c0ffee".to_owned() },

@@ -21,15 +21,6 @@ use crate::domain::{TaskKey, fail_point};
 /// How long an older process has to let go. It looks twice a second, and a slow disk may hold it for a while.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
 
-/// A journal that was opened, and what was found damaged.
-#[derive(Debug)]
-pub struct Opened {
-    /// The journal.
-    pub journal: Journal,
-    /// A damaged file that was set aside; its owner wants to hear of it.
-    pub quarantine: Option<Quarantine>,
-}
-
 /// The open journal. Only one process has it; opening it takes it from an older one, so open it only to act.
 #[derive(Debug)]
 pub struct Journal {
@@ -40,21 +31,20 @@ pub struct Journal {
     superseded: watch::Receiver<bool>,
     state_dir: PathBuf,
     instance: u64,
+    quarantine: Option<Quarantine>,
     #[cfg(test)]
     syncs: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Journal {
-    /// Makes or opens the journal, waiting for an older process to let go.
-    pub async fn open(settings: Settings) -> Result<Opened> {
-        let path = settings.state_dir.clone();
-        let opened = tokio::task::spawn_blocking(move || Self::open_within(settings, LOCK_WAIT)).await;
-        opened.unwrap_or(Err(Error::NoWriter { path }))
+    /// Makes or opens the journal. Blocks for up to ten seconds while an older process lets go of it.
+    pub fn open(settings: &Settings) -> Result<Self> {
+        Self::open_within(settings, LOCK_WAIT)
     }
 
-    /// As [`Journal::open`], on this thread and with another limit.
-    fn open_within(settings: Settings, wait: Duration) -> Result<Opened> {
-        let state_dir = settings.state_dir;
+    /// As [`Journal::open`], with another limit.
+    fn open_within(settings: &Settings, wait: Duration) -> Result<Self> {
+        let state_dir = settings.state_dir.clone();
         let dir = check::open_state_dir(&state_dir)?;
         let lock = Lock::take(&dir, &state_dir, wait)?;
         let (log, state, quarantine) = LogFile::open(dir, &state_dir)?;
@@ -74,41 +64,35 @@ impl Journal {
         };
         let writer = Some(writer.start(received)?);
         let requests = Some(requests);
-        let journal = Self {
+        Ok(Self {
             requests,
             writer,
             state,
             superseded,
             state_dir,
             instance,
+            quarantine,
             #[cfg(test)]
             syncs,
-        };
-        Ok(Opened { journal, quarantine })
+        })
     }
 
-    /// Notes an entry; when it returns well, the line is on the disk. Several at once share one sync.
-    ///
-    /// A caller that stops waiting may still have its line written.
-    pub async fn append(&self, entry: Entry) -> Result<()> {
+    /// Notes that `step` happens now to the task of `key`; when it returns well, the line is on the disk. Several at once
+    /// share one sync. A caller that stops waiting may still have its line written.
+    pub async fn append(&self, key: &TaskKey, step: Step) -> Result<()> {
         let gone = || Error::NoWriter { path: self.state_dir.clone() };
         let (done, answer) = oneshot::channel();
         let requests = self.requests.as_ref().ok_or_else(gone)?;
-        requests.send(Request { entry, done }).map_err(|_| gone())?;
+        requests.send(Request { entry: Entry::new(key.clone(), step), done }).map_err(|_| gone())?;
         let result = answer.await.map_err(|_| gone())?;
         fail_point("journal-appended");
         result
     }
 
-    /// Notes that `step` happens now to the task of `key`.
-    pub async fn note(&self, key: &TaskKey, step: Step) -> Result<()> {
-        self.append(Entry::new(key.clone(), step)).await
-    }
-
     /// Notes that nothing of a task is left; its lines go when the file is made short. An unknown task is fine.
     pub async fn close(&self, key: &TaskKey) -> Result<()> {
         match self.task(key) {
-            Some(_) => self.note(key, Step::Closed).await,
+            Some(_) => self.append(key, Step::Closed).await,
             None => Ok(()),
         }
     }
@@ -121,6 +105,11 @@ impl Journal {
     /// Returns one task, when something of it is left.
     pub fn task(&self, key: &TaskKey) -> Option<OpenTask> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).task(key)
+    }
+
+    /// Returns what was found damaged and set aside, of which the operator wants to hear.
+    pub fn quarantine(&self) -> Option<&Quarantine> {
+        self.quarantine.as_ref()
     }
 
     /// Returns this process's number; a newer process has a larger one.
@@ -162,7 +151,7 @@ mod tests {
     };
 
     use super::{
-        super::entry::samples::{entry, key, life},
+        super::entry::samples::{key, life},
         *,
     };
 
@@ -177,8 +166,15 @@ mod tests {
         Settings { state_dir: home.path().join("state/strongbox") }
     }
 
-    async fn open(home: &tempfile::TempDir) -> Opened {
-        Journal::open(settings(home)).await.expect("the journal opens")
+    fn open(home: &tempfile::TempDir) -> Journal {
+        Journal::open(&settings(home)).expect("the journal opens")
+    }
+
+    /// Notes the first `count` steps of the n-th task's life.
+    async fn live(journal: &Journal, n: u32, count: usize) {
+        for entry in life(n).into_iter().take(count) {
+            journal.append(&entry.key, entry.step).await.expect("noted");
+        }
     }
 
     fn lines(home: &tempfile::TempDir) -> usize {
@@ -194,11 +190,9 @@ mod tests {
     #[tokio::test]
     async fn the_next_process_finds_what_is_open() {
         let home = home();
-        let journal = open(&home).await.journal;
+        let journal = open(&home);
         for n in 1..=3 {
-            for entry in &life(n)[..8] {
-                journal.append(entry.clone()).await.expect("noted");
-            }
+            live(&journal, n, 8).await;
         }
         journal.close(&key(2)).await.expect("noted");
         journal.close(&key(9)).await.expect("an unknown task is fine");
@@ -206,19 +200,19 @@ mod tests {
         drop(journal);
         assert_eq!(lines(&home), 25);
 
-        let opened = open(&home).await;
-        assert_eq!(opened.quarantine, None);
-        assert_eq!(opened.journal.open_tasks(), before);
-        assert_eq!(opened.journal.task(&key(2)), None);
-        assert!(opened.journal.instance() > first);
+        let opened = open(&home);
+        assert_eq!(opened.quarantine(), None);
+        assert_eq!(opened.open_tasks(), before);
+        assert_eq!(opened.task(&key(2)), None);
+        assert!(opened.instance() > first);
         assert_eq!(lines(&home), 16, "only the open ones are left");
     }
 
     #[tokio::test]
     async fn files_are_for_their_owner_only() {
         let home = home();
-        let journal = open(&home).await.journal;
-        journal.append(life(1)[0].clone()).await.expect("noted");
+        let journal = open(&home);
+        live(&journal, 1, 1).await;
         let dir = settings(&home).state_dir;
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o7777;
         assert_eq!((mode(&dir), mode(&dir.join("journal.jsonl"))), (0o700, 0o600));
@@ -230,16 +224,16 @@ mod tests {
         let good = life(1)[0].to_line();
         let bad = format!("{good}garbage\n{}", &life(2)[0].to_line()[..40]);
         put(&home, bad.as_bytes());
-        let opened = open(&home).await;
-        let quarantine = opened.quarantine.expect("damage is told");
+        let opened = open(&home);
+        let quarantine = opened.quarantine().expect("damage is told").clone();
         assert_eq!(quarantine.lines, 2);
         assert_eq!(fs::read_to_string(&quarantine.path).expect("the damaged file"), bad);
         assert!(quarantine.path.to_string_lossy().contains("journal.jsonl.bad-"));
-        opened.journal.append(life(3)[0].clone()).await.expect("noted");
-        drop(opened.journal);
-        let again = open(&home).await;
-        assert_eq!(again.quarantine, None);
-        assert_eq!(again.journal.open_tasks().len(), 2);
+        live(&opened, 3, 1).await;
+        drop(opened);
+        let again = open(&home);
+        assert_eq!(again.quarantine(), None);
+        assert_eq!(again.open_tasks().len(), 2);
     }
 
     #[tokio::test]
@@ -248,49 +242,50 @@ mod tests {
         put(&home, b"");
         fs::remove_file(settings(&home).state_dir.join("journal.jsonl")).expect("gone");
         fs::create_dir(settings(&home).state_dir.join("journal.jsonl")).expect("a directory");
-        let opened = open(&home).await;
-        assert!(opened.quarantine.is_some());
-        opened.journal.append(life(1)[0].clone()).await.expect("noted");
-        drop(opened.journal);
+        let opened = open(&home);
+        assert!(opened.quarantine().is_some());
+        live(&opened, 1, 1).await;
+        drop(opened);
 
         fs::remove_file(settings(&home).state_dir.join("journal.jsonl")).expect("gone");
         let elsewhere = home.path().join("elsewhere");
         fs::write(&elsewhere, "untouched").expect("a file");
         symlink(&elsewhere, settings(&home).state_dir.join("journal.jsonl")).expect("a link");
-        let opened = open(&home).await;
-        assert!(opened.quarantine.is_some());
-        opened.journal.append(life(1)[0].clone()).await.expect("noted");
+        let opened = open(&home);
+        assert!(opened.quarantine().is_some());
+        live(&opened, 1, 1).await;
         assert_eq!(fs::read_to_string(elsewhere).expect("the file"), "untouched");
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn appends_at_once_share_syncs() {
         let home = home();
-        let journal = open(&home).await.journal;
-        let appends = (0..400).map(|n| journal.append(life(n)[0].clone()));
+        let journal = open(&home);
+        let keys: Vec<_> = (0..400).map(key).collect();
+        let appends = keys.iter().map(|key| journal.append(key, Step::Started));
         for result in futures_util::future::join_all(appends).await {
             result.expect("noted");
         }
         let syncs = journal.syncs.load(Ordering::SeqCst);
         assert!(syncs < 200, "{syncs} syncs for 400 lines");
         drop(journal);
-        assert_eq!(open(&home).await.journal.open_tasks().len(), 400);
+        assert_eq!(open(&home).open_tasks().len(), 400);
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_newer_process_takes_over() {
         let home = home();
-        let old = open(&home).await.journal;
-        old.append(life(1)[0].clone()).await.expect("noted");
+        let old = open(&home);
+        live(&old, 1, 1).await;
         assert!(!old.is_superseded());
-        let new = open(&home).await.journal;
+        let new = open(&home);
         old.superseded().await;
         assert!(old.is_superseded());
-        assert!(matches!(old.append(life(2)[0].clone()).await, Err(Error::Superseded { .. })));
-        new.append(life(3)[0].clone()).await.expect("noted");
+        assert!(matches!(old.append(&key(2), Step::Started).await, Err(Error::Superseded { .. })));
+        live(&new, 3, 1).await;
         assert_eq!(new.open_tasks().len(), 2);
         drop((old, new));
-        assert_eq!(open(&home).await.journal.open_tasks().len(), 2);
+        assert_eq!(open(&home).open_tasks().len(), 2);
     }
 
     #[test]
@@ -299,44 +294,45 @@ mod tests {
         put(&home, b"");
         let held = fs::File::create(settings(&home).state_dir.join("lock")).expect("a lock");
         held.lock().expect("held");
-        let refused = Journal::open_within(settings(&home), Duration::from_millis(50));
+        let refused = Journal::open_within(&settings(&home), Duration::from_millis(50));
         assert!(matches!(refused, Err(Error::Held { .. })), "{refused:?}");
     }
 
     #[tokio::test]
     async fn a_file_that_grows_is_made_short_in_use() {
         let home = home();
-        let journal = open(&home).await.journal;
-        journal.append(life(1)[0].clone()).await.expect("noted");
+        let journal = open(&home);
+        live(&journal, 1, 1).await;
         let renewed = |n: usize| {
             let Step::Leased { lease_id, namespace, .. } = life(1)[3].step.clone() else { panic!("a lease") };
             let deadline = Some(std::time::UNIX_EPOCH + Duration::from_secs(n as u64));
-            entry(1, Step::Leased { lease_id, namespace, deadline })
+            Step::Leased { lease_id, namespace, deadline }
         };
+        let key = key(1);
         for batch in 0..20 {
-            let appends = (0..500).map(|n| journal.append(renewed(batch * 500 + n)));
+            let appends = (0..500).map(|n| journal.append(&key, renewed(batch * 500 + n)));
             futures_util::future::join_all(appends).await.into_iter().for_each(|result| result.expect("noted"));
         }
         assert!(lines(&home) < 10_000, "{} lines", lines(&home));
         let before = journal.open_tasks();
         drop(journal);
-        assert_eq!(open(&home).await.journal.open_tasks(), before);
+        assert_eq!(open(&home).open_tasks(), before);
         assert_eq!(before[0].leases[0].deadline, Some(std::time::UNIX_EPOCH + Duration::from_secs(9999)));
     }
 
-    #[tokio::test]
-    async fn an_unfit_state_directory_is_refused() {
+    #[test]
+    fn an_unfit_state_directory_is_refused() {
         let home = home();
-        let refused = async |path: &Path| match Journal::open(Settings { state_dir: path.to_owned() }).await {
+        let refused = |path: &Path| match Journal::open(&Settings { state_dir: path.to_owned() }) {
             Err(error @ Error::UnsafeDirectory { .. }) => error.to_string(),
             other => panic!("{other:?}"),
         };
-        assert!(refused(Path::new("/dev/shm")).await.contains("RAM"));
-        assert!(refused(Path::new("state")).await.contains("absolute"));
+        assert!(refused(Path::new("/dev/shm")).contains("RAM"));
+        assert!(refused(Path::new("state")).contains("absolute"));
         symlink(home.path(), home.path().join("link")).expect("a link");
-        assert!(refused(&home.path().join("link")).await.contains("link"));
+        assert!(refused(&home.path().join("link")).contains("link"));
         fs::create_dir(home.path().join("open")).expect("a directory");
         fs::set_permissions(home.path().join("open"), fs::Permissions::from_mode(0o777)).expect("a mode");
-        assert!(refused(&home.path().join("open")).await.contains("0777"));
+        assert!(refused(&home.path().join("open")).contains("0777"));
     }
 }

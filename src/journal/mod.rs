@@ -24,7 +24,7 @@ use std::path::PathBuf;
 pub use entry::{Entry, Step};
 pub use error::Error;
 pub use file::Quarantine;
-pub use handle::{Journal, Opened};
+pub use handle::Journal;
 pub use state::{HeldCertificate, HeldLease, HeldToken, OpenTask};
 
 /// What a call of this module gives.

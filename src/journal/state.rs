@@ -8,8 +8,8 @@ use crate::domain::{Accessor, ExitResult, LeaseId, TaskId, TaskKey, TaskMeta};
 /// A token that a task holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldToken {
-    /// The token's name.
-    pub accessor: Accessor,
+    /// The token's name; a batch token has none and dies by its deadline.
+    pub accessor: Option<Accessor>,
     /// The server's namespace, empty for the root.
     pub namespace: String,
     /// When it ends by itself, if it does.
@@ -43,14 +43,14 @@ pub struct HeldCertificate {
 pub struct OpenTask {
     /// Whose it is.
     pub key: TaskKey,
-    /// The start attempt; unknown when its first line was damaged.
-    pub task_id: Option<TaskId>,
-    /// Who the task is, as far as it was noted.
+    /// Who the task is; unknown when its first line was damaged.
     pub meta: Option<TaskMeta>,
     /// When the first line that is left was noted.
     pub since: SystemTime,
     /// Whether a directory was mounted.
     pub mounted: bool,
+    /// What the server was asked for last, when no answer was noted.
+    pub asking: Option<String>,
     /// The token in use.
     pub accessor: Option<HeldToken>,
     /// Tokens that were superseded and are not known to be dead.
@@ -123,10 +123,10 @@ impl OpenTask {
     fn new(key: TaskKey, since: SystemTime) -> Self {
         Self {
             key,
-            task_id: None,
             meta: None,
             since,
             mounted: false,
+            asking: None,
             accessor: None,
             old_accessors: Vec::new(),
             leases: Vec::new(),
@@ -139,6 +139,11 @@ impl OpenTask {
         }
     }
 
+    /// Returns the start attempt, when it is known.
+    pub fn task_id(&self) -> Option<&TaskId> {
+        self.meta.as_ref().map(|meta| &meta.id)
+    }
+
     /// Says whether the server still has something of the task.
     pub fn holds_credentials(&self) -> bool {
         self.accessor.is_some()
@@ -147,8 +152,9 @@ impl OpenTask {
 
     fn apply(&mut self, step: Step, at: SystemTime) {
         match step {
-            Step::Intent { task_id, meta } => (self.task_id, self.meta) = (Some(task_id), meta),
+            Step::Intent { meta } => self.meta = Some(*meta),
             Step::Mounted => self.mounted = true,
+            Step::Asking { what } => self.asking = Some(what),
             Step::LoggedIn { accessor, namespace, deadline } => {
                 self.log_in(HeldToken { accessor, namespace, deadline })
             }
@@ -159,6 +165,7 @@ impl OpenTask {
             Step::Ended { exit } => (self.ended, self.exit) = (Some(at), exit),
             Step::Revoking => self.revoke_pending = true,
             Step::TokenRevoked { accessor } => {
+                let accessor = Some(accessor);
                 self.accessor.take_if(|token| token.accessor == accessor);
                 self.old_accessors.retain(|token| token.accessor != accessor);
             }
@@ -174,17 +181,20 @@ impl OpenTask {
 
     /// A renewal only moves the deadline; another token supersedes the one in use.
     fn log_in(&mut self, token: HeldToken) {
+        self.asking = None;
         let before = self.accessor.replace(token.clone()).filter(|before| before.accessor != token.accessor);
         self.old_accessors.retain(|old| old.accessor != token.accessor);
         self.old_accessors.extend(before);
     }
 
     fn lease(&mut self, lease: HeldLease) {
+        self.asking = None;
         self.leases.retain(|old| old.lease_id != lease.lease_id);
         self.leases.push(lease);
     }
 
     fn issue(&mut self, certificate: HeldCertificate) {
+        self.asking = None;
         self.certificates.retain(|old| (&old.mount, &old.serial) != (&certificate.mount, &certificate.serial));
         self.certificates.push(certificate);
     }
@@ -198,7 +208,7 @@ impl OpenTask {
 
     /// Returns the entries that come to this task.
     fn to_entries(&self) -> Vec<Entry> {
-        let intent = self.task_id.clone().map(|task_id| Step::Intent { task_id, meta: self.meta.clone() });
+        let intent = self.meta.clone().map(|meta| Step::Intent { meta: Box::new(meta) });
         let tokens = self.old_accessors.iter().chain(&self.accessor).map(|token| Step::LoggedIn {
             accessor: token.accessor.clone(),
             namespace: token.namespace.clone(),
@@ -219,6 +229,7 @@ impl OpenTask {
         steps.extend(tokens);
         steps.extend(leases);
         steps.extend(certificates);
+        steps.extend(self.asking.clone().map(|what| Step::Asking { what }));
         steps.extend(self.container.clone().map(|id| Step::Container { id }));
         steps.extend(self.started.then_some(Step::Started));
         steps.extend(self.revoke_pending.then_some(Step::Revoking));
@@ -250,7 +261,7 @@ mod tests {
         let life = life(1);
         for length in 1..life.len() {
             let task = fold(&life[..length]).task(&key(1)).expect("an open task");
-            assert_eq!(task.task_id, Some(id(1)));
+            assert_eq!(task.task_id(), Some(&id(1)));
             assert_eq!(task.container.is_some(), length >= 6, "after {length}");
             assert_eq!(task.holds_credentials(), (3..=11).contains(&length), "after {length}");
             assert_eq!(task.revoke_pending, (9..=12).contains(&length), "after {length}");
@@ -272,9 +283,22 @@ mod tests {
     }
 
     #[test]
+    fn a_question_is_open_until_its_answer_is_noted() {
+        let mut task = OpenTask::new(key(1), SystemTime::UNIX_EPOCH);
+        let what = "login web".to_owned();
+        task.apply(Step::Asking { what: what.clone() }, SystemTime::UNIX_EPOCH);
+        assert_eq!(task.asking.as_ref(), Some(&what));
+        assert!(task.to_entries().iter().any(|entry| entry.step == Step::Asking { what: what.clone() }));
+        let login = Step::LoggedIn { accessor: None, namespace: String::new(), deadline: None };
+        task.apply(login, SystemTime::UNIX_EPOCH);
+        assert_eq!(task.asking, None);
+        assert!(task.holds_credentials());
+    }
+
+    #[test]
     fn a_superseded_token_is_kept_until_it_is_dead() {
         let login = |name: &str| Step::LoggedIn {
-            accessor: Accessor(name.to_owned()),
+            accessor: Some(Accessor(name.to_owned())),
             namespace: String::new(),
             deadline: None,
         };
@@ -282,7 +306,7 @@ mod tests {
         for name in ["a", "a", "b"] {
             task.apply(login(name), SystemTime::UNIX_EPOCH);
         }
-        assert_eq!(task.accessor.as_ref().map(|token| token.accessor.0.as_str()), Some("b"));
+        assert_eq!(task.accessor.as_ref().and_then(|token| token.accessor.clone()), Some(Accessor("b".to_owned())));
         assert_eq!(task.old_accessors.len(), 1);
         task.apply(Step::TokenRevoked { accessor: Accessor("a".to_owned()) }, SystemTime::UNIX_EPOCH);
         assert!(task.old_accessors.is_empty() && task.accessor.is_some());

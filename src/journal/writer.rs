@@ -66,7 +66,8 @@ impl Writer {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         for (Request { entry, done }, line) in batch.into_iter().zip(&lines) {
             if result.is_ok() {
-                state.apply(entry, line);
+                // As the next process will read it, so that both know the same to the second.
+                state.apply(Entry::from_line(line.trim_end().as_bytes()).unwrap_or(entry), line);
             }
             // Who no longer waits has gone; the line is on the disk all the same.
             done.send(result.clone()).ok();

@@ -463,7 +463,7 @@ fn a_mark_is_found_and_cleared() {
     let probe = dir.probe().expect("a mark");
     assert_eq!(fs::read_to_string(dir.bind_source().join(&probe.name)).expect("the mark"), probe.contents);
     assert!(probe.name.starts_with("..probe-"));
-    dir.clear_probe().expect("cleared");
-    dir.clear_probe().expect("nothing left");
+    dir.clear_probe(&probe).expect("cleared");
+    dir.clear_probe(&probe).expect("nothing left");
     assert_eq!(names(&dir.bind_source()), BTreeSet::new());
 }
