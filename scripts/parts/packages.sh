@@ -27,6 +27,7 @@ missing_packages() {
   command -v ip >/dev/null || list+=(iproute2)
   command -v curl >/dev/null || list+=(curl)
   has_venv || list+=(python3-venv)
+  command -v cc >/dev/null || list+=(gcc libc6-dev)
   [ -n "$(go_command)" ] || list+=(golang-go)
   printf '%s\n' "${list[@]}" | sort -u | xargs
 }
