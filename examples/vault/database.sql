@@ -10,6 +10,9 @@ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'timeline_reader') THEN
     CREATE ROLE timeline_reader NOLOGIN;
   END IF;
+EXCEPTION
+  -- Roles belong to all databases of the server, the lock above to one.
+  WHEN duplicate_object OR unique_violation THEN NULL;
 END
 $$;
 
