@@ -258,6 +258,11 @@ impl TaskSpec {
         self.alloc_dir.join(&self.meta.name)
     }
 
+    /// Returns the directory into which the orchestrator writes what is the task's alone.
+    pub fn secrets_dir(&self) -> PathBuf {
+        self.task_dir().join("secrets")
+    }
+
     /// Says whether the job asks for anything of the secrets server.
     pub fn wants_secrets(&self) -> bool {
         !(self.secrets.is_empty() && self.certificates.is_empty() && self.templates.is_empty())

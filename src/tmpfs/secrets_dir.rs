@@ -75,6 +75,11 @@ impl SecretsDir {
         Ok(self.root.read_file(RECORD)?.map(|(record, _)| record))
     }
 
+    /// Overwrites and unlinks what the container saw. The record stays for whoever has yet to revoke what it names.
+    pub fn wipe_files(&self) -> Result<()> {
+        self.data.clear(Wipe::Overwrite)
+    }
+
     /// Overwrites and unlinks the files, unmounts and removes the directory.
     pub fn remove(self) -> Result<()> {
         let Self { key, tasks, root, data, .. } = self;
