@@ -43,14 +43,18 @@ together() {
   return $status
 }
 
-quietly() { "$@" >"$work/out.$BASHPID" 2>&1 || { cat "$work/out.$BASHPID" >&2; return 1; }; }
+# The name is fixed before the command runs: a redirection may be made by the command's own process, with another id.
+quietly() {
+  local log=$work/out.$BASHPID
+  "$@" >"$log" 2>&1 || { cat "$log" >&2; return 1; }
+}
 write() { quietly "$cli" write "$@"; }
 
 # field NAME ARGS...: one field of the answer. The server's remarks on it are shown only when the call fails.
 field() {
-  local name=$1
+  local name=$1 log=$work/err.$BASHPID
   shift
-  "$cli" write -field="$name" "$@" 2>"$work/err.$BASHPID" || { cat "$work/err.$BASHPID" >&2; return 1; }
+  "$cli" write -field="$name" "$@" 2>"$log" || { cat "$log" >&2; return 1; }
 }
 
 # The files speak of job "timeline" in namespace "default"; another job is the same text with other words.
@@ -122,8 +126,10 @@ roles_and_policies() {
   for mount in nomad strongbox; do
     accessor=$(grep -o "\"auth_jwt_[^\"]*\"\|\"jwt-$mount/\"" "$work/auths" | grep -A1 "jwt-$mount/" | tail -n1 | tr -d '"')
     policy=${policy//@jwt-$mount@/$accessor}
-    for_job "jwt-role-$mount.json" >"$work/role-$mount.json"
-    write "auth/jwt-$mount/role/$job" @"$work/role-$mount.json" ${TOKEN_PERIOD:+token_period="$TOKEN_PERIOD"}
+    # A key that is in the file and on the command line too would become a list of both.
+    for_job "jwt-role-$mount.json" | sed "s/\"token_period\": \"[^\"]*\"/\"token_period\": \"${TOKEN_PERIOD:-15m}\"/" \
+      >"$work/role-$mount.json"
+    write "auth/jwt-$mount/role/$job" @"$work/role-$mount.json"
   done
   quietly "$cli" policy write strongbox-task - <<<"$policy"
   for_job timeline-policy.hcl | quietly "$cli" policy write "$job" -
