@@ -258,11 +258,12 @@ fn dress(headers: &mut HeaderMap) {
 fn is_about_trust(error: &reqwest::Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = next {
-        let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if cause.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        if cause.is::<rustls::Error>() {
             return true;
         }
-        next = cause.source();
+        // An I/O error that carries another one names that one's cause as its own, and so leaves it out.
+        let carried = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = carried.map_or_else(|| cause.source(), |carried| Some(carried));
     }
     false
 }
