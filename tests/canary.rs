@@ -1,0 +1,4 @@
+//! The scanner that other tests look for leaked values with.
+
+#[path = "support/canary.rs"]
+mod canary;
