@@ -71,6 +71,14 @@ pub enum Error {
     /// The container exists and does not run.
     #[error("container {0} is not running")]
     NotRunning(String),
+    /// A path could lead out of its place.
+    #[error("{option}: {why}")]
+    PathRefused {
+        /// The option with its value.
+        option: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The operator's settings do not allow what the job asks for.
     #[error("{option} is not allowed: {gate}")]
     PolicyRefused {
@@ -92,7 +100,10 @@ impl Error {
             | Self::NotFound(_)
             | Self::NotRunning(_) => true,
             Self::EngineRefused { passing, .. } => *passing,
-            Self::ConfigInvalid { .. } | Self::ImageRefused { .. } | Self::PolicyRefused { .. } => false,
+            Self::ConfigInvalid { .. }
+            | Self::ImageRefused { .. }
+            | Self::PathRefused { .. }
+            | Self::PolicyRefused { .. } => false,
         }
     }
 }

@@ -251,7 +251,11 @@ impl Engine for MemoryEngine {
     }
 
     async fn remove(&self, id: &ContainerId) -> Result<(), Error> {
-        self.call(Op::Remove, |state| Ok(state.remove(id))).await
+        self.call(Op::Remove, |state| {
+            state.remove(id);
+            Ok(())
+        })
+        .await
     }
 
     async fn list_ours(&self) -> Result<Vec<Summary>, Error> {

@@ -6,13 +6,16 @@
 //!
 //! Does not know: secrets, leases, the orchestrator's wire. It binds a directory into a container and is told which.
 
+mod docker;
 mod engine;
 mod error;
 mod id;
 mod logs;
 mod memory;
 mod policy;
+mod pump;
 mod reference;
+mod review;
 mod spec;
 mod stats;
 mod types;
@@ -20,13 +23,16 @@ mod types;
 #[cfg(test)]
 mod fixture;
 
+pub use docker::Docker;
 pub use engine::{Engine, LogStream, Progress};
 pub use error::Error;
 pub use id::{ContainerId, IdError};
 pub use logs::{LogChunk, LogCursor, OutputStream, Replay, StreamCursor};
 pub use memory::{Created, Fault, MemoryEngine, Op};
 pub use policy::Policy;
+pub use pump::{Drained, LogPump, Status as LogStatus};
 pub use reference::{ImageRef, ReferenceError};
+pub use review::review;
 pub use spec::{ContainerSpec, LABEL_PREFIX, SECRETS_TARGET, container_name, labels};
 pub use stats::{CpuPercent, CpuStats, MemoryStats, Stats};
 pub use types::{ContainerState, EngineInfo, Image, Pull, PullProgress, Restart, RunState, Summary};

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 pub struct Policy {
     /// The engine's socket; never bound into a container.
     pub socket: PathBuf,
-    /// Capabilities that a container has and a job may add; everything else is dropped.
+    /// Capabilities that a job may add. Those of them that the engine gives by itself a container has without asking;
+    /// everything else is dropped.
     pub allow_caps: Vec<String>,
     /// Network modes that a job may name.
     pub allow_network_modes: Vec<String>,
@@ -31,7 +32,7 @@ pub struct Policy {
 }
 
 /// The engine's own default set without NET_RAW, which lets a container forge packets on its bridge.
-const DEFAULT_CAPS: [&str; 13] = [
+pub(super) const DEFAULT_CAPS: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",

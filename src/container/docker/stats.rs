@@ -1,0 +1,109 @@
+//! Samples: from the cgroup's files where they can be seen, from the engine otherwise.
+
+use std::time::SystemTime;
+
+use bollard::{
+    models::{ContainerCpuStats, ContainerMemoryStats, ContainerStatsResponse},
+    query_parameters::StatsOptions,
+};
+use futures_util::StreamExt;
+
+use crate::container::{ContainerId, CpuStats, Docker, Error, MemoryStats, Stats};
+
+use super::{
+    cgroup::{Cgroup, Sample},
+    client::{SHORT, is_missing, sorted},
+};
+
+impl Docker {
+    pub(super) async fn sample(&self, id: &ContainerId) -> Result<Stats, Error> {
+        if let Some(sample) = self.known_cgroup(id).and_then(|cgroup| cgroup.sample()) {
+            return Ok(self.noted(id, sample));
+        }
+        self.forget_cgroup(id);
+        let state = self.inspect_container(id).await?.ok_or_else(|| Error::NotFound(id.to_string()))?;
+        let pid = state.pid.filter(|_| state.alive()).ok_or_else(|| Error::NotRunning(id.to_string()))?;
+        let cgroup = Cgroup::of(pid, id);
+        match cgroup.as_ref().and_then(Cgroup::sample) {
+            Some(sample) => {
+                self.know_cgroup(id, cgroup);
+                Ok(self.noted(id, sample))
+            }
+            None => self.engine_sample(id).await,
+        }
+    }
+
+    fn noted(&self, id: &ContainerId, sample: Sample) -> Stats {
+        if sample.starved
+            && let Ok(mut starved) = self.starved.lock()
+        {
+            starved.insert(id.clone());
+        }
+        sample.stats
+    }
+
+    fn known_cgroup(&self, id: &ContainerId) -> Option<Cgroup> {
+        self.cgroups.lock().ok()?.get(id).cloned()
+    }
+
+    fn know_cgroup(&self, id: &ContainerId, cgroup: Option<Cgroup>) {
+        if let (Ok(mut known), Some(cgroup)) = (self.cgroups.lock(), cgroup) {
+            known.insert(id.clone(), cgroup);
+        }
+    }
+
+    pub(super) fn forget_cgroup(&self, id: &ContainerId) {
+        if let Ok(mut known) = self.cgroups.lock() {
+            known.remove(id);
+        }
+    }
+
+    async fn engine_sample(&self, id: &ContainerId) -> Result<Stats, Error> {
+        let doing = format!("sample container {id}");
+        let api = self.api().await?;
+        let options = StatsOptions { stream: false, one_shot: true };
+        let mut answers = std::pin::pin!(api.stats(id.as_str(), Some(options)));
+        match tokio::time::timeout(SHORT, answers.next()).await {
+            Ok(Some(Ok(answer))) => Ok(read(answer)),
+            Ok(Some(Err(failure))) if is_missing(&failure) => Err(Error::NotFound(id.to_string())),
+            Ok(Some(Err(failure))) => Err(sorted(&doing, failure)),
+            Ok(None) => Err(Error::NotRunning(id.to_string())),
+            Err(_) => Err(Error::EngineTimeout { doing, after: SHORT }),
+        }
+    }
+}
+
+fn read(answer: ContainerStatsResponse) -> Stats {
+    Stats {
+        at: answer.read.map_or_else(SystemTime::now, SystemTime::from),
+        cpu: cpu(answer.cpu_stats.unwrap_or_default()),
+        memory: memory(answer.memory_stats.unwrap_or_default()),
+        pids: answer.pids_stats.and_then(|pids| pids.current),
+    }
+}
+
+fn cpu(stats: ContainerCpuStats) -> CpuStats {
+    let usage = stats.cpu_usage.unwrap_or_default();
+    let throttled = stats.throttling_data.unwrap_or_default();
+    CpuStats {
+        total_ns: usage.total_usage.unwrap_or_default(),
+        user_ns: usage.usage_in_usermode.unwrap_or_default(),
+        system_ns: usage.usage_in_kernelmode.unwrap_or_default(),
+        throttled_periods: throttled.throttled_periods.unwrap_or_default(),
+        throttled_ns: throttled.throttled_time.unwrap_or_default(),
+    }
+}
+
+/// The two kinds of cgroups have different names for one thing.
+fn memory(stats: ContainerMemoryStats) -> MemoryStats {
+    let details = stats.stats.unwrap_or_default();
+    let either = |first: &str, second: &str| details.get(first).or_else(|| details.get(second)).copied();
+    MemoryStats {
+        rss: either("rss", "anon").unwrap_or_default(),
+        cache: either("cache", "file").unwrap_or_default(),
+        mapped: either("mapped_file", "file_mapped").unwrap_or_default(),
+        usage: stats.usage.unwrap_or_default(),
+        swap: details.get("swap").copied(),
+        max_usage: stats.max_usage,
+    }
+}

@@ -1,0 +1,173 @@
+//! A container's state and its end.
+//!
+//! A wait whose stream breaks says nothing about the container: it is looked at, and waited for anew while it lives.
+
+use std::{net::IpAddr, time::Duration};
+
+use bollard::{
+    errors::Error as Failure,
+    models::{ContainerInspectResponse, ContainerState as EngineState, ContainerStateStatusEnum, NetworkSettings},
+    query_parameters::WaitContainerOptions,
+};
+use futures_util::StreamExt;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    container::{ContainerId, ContainerState, Docker, Error, RunState, types::removed_outside},
+    domain::ExitResult,
+};
+
+/// How often a container is looked at while its wait is silent: a stream can be half open for ever.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// First and longest pause between two tries to reach the engine.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// What one wait brought.
+enum Heard {
+    /// The container's process ended with this code.
+    End(i32),
+    /// Nothing for a whole heartbeat.
+    Silence,
+    /// The stream broke, or the engine is away.
+    Lost,
+}
+
+impl Docker {
+    /// Returns the container's end, whatever happens to the engine meanwhile.
+    pub(super) async fn wait_for_end(&self, id: &ContainerId) -> ExitResult {
+        let mut pause = BACK_OFF.0;
+        let mut away = false;
+        loop {
+            let heard = self.listen(id).await;
+            match (self.inspect_container(id).await, heard) {
+                (Ok(None), Heard::End(code)) => {
+                    return ended(code, false, Some("container was removed outside".into()));
+                }
+                (Ok(None), _) => return removed_outside(),
+                (Ok(Some(state)), heard) => match (state.exit, heard) {
+                    (Some(exit), _) => return if away { engine_was_away(exit) } else { exit },
+                    // It was started again at once: what was heard is the end that was waited for.
+                    (None, Heard::End(code)) if state.state == RunState::Running => return ended(code, false, None),
+                    (None, Heard::Silence) => pause = BACK_OFF.0,
+                    (None, _) => pause = rest(pause).await,
+                },
+                (Err(error), _) => {
+                    away |= matches!(error, Error::EngineUnavailable { .. });
+                    pause = rest(pause).await;
+                }
+            }
+        }
+    }
+
+    async fn listen(&self, id: &ContainerId) -> Heard {
+        let Ok(api) = self.api().await else { return Heard::Lost };
+        let options = WaitContainerOptions { condition: "not-running".to_owned() };
+        let mut answers = api.wait_container(id.as_str(), Some(options));
+        match tokio::time::timeout(HEARTBEAT, answers.next()).await {
+            Err(_) => Heard::Silence,
+            Ok(Some(Ok(answer))) => Heard::End(clamped(answer.status_code)),
+            Ok(Some(Err(Failure::DockerContainerWaitError { code, .. }))) => Heard::End(clamped(code)),
+            Ok(Some(Err(_)) | None) => Heard::Lost,
+        }
+    }
+}
+
+/// Sleeps and returns the next pause.
+async fn rest(pause: Duration) -> Duration {
+    tokio::time::sleep(pause).await;
+    (pause * 2).min(BACK_OFF.1)
+}
+
+fn clamped(code: i64) -> i32 {
+    i32::try_from(code).unwrap_or(i32::MAX)
+}
+
+/// The engine tells a code and no signal; 128 + n is how both it and shells write that signal n ended a process.
+fn ended(exit_code: i32, oom_killed: bool, message: Option<String>) -> ExitResult {
+    let signal = if (129..=128 + 31).contains(&exit_code) { exit_code - 128 } else { 0 };
+    ExitResult { exit_code, signal, oom_killed, message }
+}
+
+fn engine_was_away(exit: ExitResult) -> ExitResult {
+    let note = "the container engine was away when it ended, and may have been restarted".to_owned();
+    ExitResult { message: Some(exit.message.unwrap_or(note)), ..exit }
+}
+
+/// Reads what the engine says about a container. `starved`: the kernel was seen to kill something in it for want of
+/// memory, which the engine misses when it was not the first process.
+pub(super) fn state_of(id: &ContainerId, found: ContainerInspectResponse, starved: bool) -> ContainerState {
+    let state = found.state.unwrap_or_default();
+    let run = run_state(&state);
+    let (network, ip) = address(found.network_settings);
+    ContainerState {
+        id: id.clone(),
+        state: run,
+        pid: state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid > 0),
+        exit: (run == RunState::Ended).then(|| exit_of(&state, starved)),
+        started_at: moment(state.started_at.as_deref()),
+        finished_at: moment(state.finished_at.as_deref()),
+        ip,
+        network,
+        labels: found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect(),
+        image: found.image.unwrap_or_default(),
+    }
+}
+
+fn run_state(state: &EngineState) -> RunState {
+    match state.status {
+        Some(ContainerStateStatusEnum::CREATED) => RunState::Created,
+        Some(ContainerStateStatusEnum::PAUSED) => RunState::Paused,
+        Some(ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::RESTARTING) => RunState::Running,
+        _ => RunState::Ended,
+    }
+}
+
+fn exit_of(state: &EngineState, starved: bool) -> ExitResult {
+    let code = clamped(state.exit_code.unwrap_or_default());
+    let message = state.error.clone().filter(|error| !error.is_empty()).map(|error| super::client::sentence(&error));
+    ended(code, starved || state.oom_killed.unwrap_or_default(), message)
+}
+
+/// Year 1 means never.
+fn moment(text: Option<&str>) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text?, &Rfc3339).ok().filter(|at| at.year() > 1)
+}
+
+fn address(settings: Option<NetworkSettings>) -> (Option<String>, Option<IpAddr>) {
+    let networks = settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let mut found: Vec<(String, Option<IpAddr>)> =
+        networks.into_iter().map(|(name, network)| (name, network.ip_address.and_then(|ip| ip.parse().ok()))).collect();
+    found.sort_by_key(|(name, ip)| (ip.is_none(), name.clone()));
+    found.into_iter().next().map_or((None, None), |(name, ip)| (Some(name), ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine_state(status: ContainerStateStatusEnum, code: i64) -> EngineState {
+        EngineState { status: Some(status), exit_code: Some(code), ..EngineState::default() }
+    }
+
+    #[test]
+    fn a_code_above_128_tells_the_signal() {
+        assert_eq!(ended(137, false, None).signal, 9);
+        assert_eq!((ended(255, false, None).signal, ended(3, false, None).signal), (0, 0));
+    }
+
+    #[test]
+    fn a_container_that_was_never_started_has_not_ended() {
+        let found = |state| ContainerInspectResponse { state: Some(state), ..ContainerInspectResponse::default() };
+        let id: ContainerId = "abc".parse().expect("good");
+        let created = state_of(&id, found(engine_state(ContainerStateStatusEnum::CREATED, 0)), false);
+        assert!(created.exit.is_none() && !created.alive());
+        let ended = state_of(&id, found(engine_state(ContainerStateStatusEnum::EXITED, 3)), true);
+        assert_eq!(ended.exit.map(|exit| (exit.exit_code, exit.oom_killed)), Some((3, true)));
+    }
+
+    #[test]
+    fn year_one_means_never() {
+        assert_eq!(moment(Some("0001-01-01T00:00:00Z")), None);
+        assert!(moment(Some("2026-11-24T08:32:41.678946787Z")).is_some());
+    }
+}

@@ -1,0 +1,206 @@
+//! One named pipe and the task that writes to it.
+//!
+//! The directory of the pipes can be written by tasks, so nothing is trusted before it is open: the last name is opened
+//! without following it and without effect, looked at, and only then opened for writing through that handle.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::{AsRawFd, OwnedFd},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use rustix::{
+    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2},
+    io::Errno,
+};
+use tokio::{
+    net::unix::pipe::Sender,
+    sync::{mpsc, watch},
+};
+
+use crate::container::OutputStream;
+
+use super::{Item, Status, is_null};
+
+/// First and longest pause between two tries to open a pipe.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
+
+/// Writes one stream into its pipe.
+pub(super) struct Writer {
+    stream: OutputStream,
+    path: PathBuf,
+    pipe: Option<Sender>,
+    /// What is there is no pipe, or there shall be none: everything is dropped.
+    void: bool,
+    status: Arc<watch::Sender<Status>>,
+}
+
+/// Why a pipe cannot be opened.
+enum Shut {
+    /// Nobody reads it, or it is not there yet.
+    NotYet,
+    /// Something else is in its place.
+    Refused(String),
+}
+
+impl Writer {
+    pub(super) fn new(stream: OutputStream, path: &Path, status: Arc<watch::Sender<Status>>) -> Self {
+        Self { stream, path: path.to_owned(), pipe: None, void: is_null(path), status }
+    }
+
+    pub(super) async fn run(mut self, mut items: mpsc::Receiver<Item>) {
+        while let Some(item) = self.next(&mut items).await {
+            match item {
+                Item::Flush(done) => {
+                    self.try_open();
+                    let _ = done.send(());
+                }
+                Item::Piece(piece) => {
+                    self.write(&piece.bytes).await;
+                    let stream = self.stream;
+                    self.status.send_modify(|status| status.cursor.of(stream).advance(piece.at_ns));
+                }
+            }
+        }
+    }
+
+    /// Waits for the next item, and opens the pipe meanwhile even though there is nothing to write: its reader hangs
+    /// until somebody does.
+    async fn next(&mut self, items: &mut mpsc::Receiver<Item>) -> Option<Item> {
+        if self.pipe.is_none() {
+            tokio::select! {
+                biased;
+                () = self.reopen() => {}
+                item = items.recv() => return item,
+            }
+        }
+        items.recv().await
+    }
+
+    /// Opens the pipe of a silent stream whose task has ended at once: its reader may hang by now.
+    fn try_open(&mut self) {
+        if self.pipe.is_none() && !self.void {
+            self.pipe = open_pipe(&self.path).ok();
+        }
+    }
+
+    /// Writes the whole piece, however often the reader goes and comes.
+    async fn write(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match &self.pipe {
+                _ if self.void => return self.lose(rest.len()),
+                None => self.reopen().await,
+                Some(pipe) => match write_some(pipe, rest).await {
+                    Ok(written) => rest = &rest[written..],
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(_) => self.reopen().await,
+                },
+            }
+        }
+    }
+
+    fn lose(&self, bytes: usize) {
+        // A stream that nobody wants is not lost.
+        if !is_null(&self.path) {
+            self.status.send_modify(|status| status.lost += bytes as u64);
+        }
+    }
+
+    /// Waits until the pipe can be opened. The old handle is kept meanwhile: while it is open, the kernel keeps what
+    /// the old reader had not read.
+    async fn reopen(&mut self) {
+        let mut pause = PAUSE.0;
+        while !self.void {
+            match open_pipe(&self.path) {
+                Ok(pipe) => {
+                    self.pipe = Some(pipe);
+                    return;
+                }
+                Err(Shut::NotYet) => tokio::time::sleep(pause).await,
+                Err(Shut::Refused(why)) => self.give_up(why),
+            }
+            pause = (pause * 2).min(PAUSE.1);
+        }
+    }
+
+    fn give_up(&mut self, why: String) {
+        self.void = true;
+        self.pipe = None;
+        let problem = format!("output pipe {:?} {why}", self.path.display().to_string());
+        self.status.send_modify(|status| status.problem = Some(problem));
+    }
+}
+
+async fn write_some(pipe: &Sender, bytes: &[u8]) -> io::Result<usize> {
+    pipe.writable().await?;
+    pipe.try_write(bytes)
+}
+
+fn open_pipe(path: &Path) -> Result<Sender, Shut> {
+    let found = look(path).map_err(shut)?;
+    let kind = fstat(&found).map(|stat| FileType::from_raw_mode(stat.st_mode)).map_err(shut)?;
+    if kind != FileType::Fifo {
+        return Err(Shut::Refused(format!("is replaced by something else ({kind:?})")));
+    }
+    let through = format!("/proc/self/fd/{}", found.as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let pipe = open(through, flags, Mode::empty()).map_err(shut)?;
+    Sender::from_file(File::from(pipe)).map_err(|error| Shut::Refused(error.to_string()))
+}
+
+/// Takes hold of what has that name, without opening it. Below an allocation no component may be a link.
+fn look(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Some((anchor, below)) = allocation(path) else {
+        return open(path, flags, Mode::empty());
+    };
+    let anchor = open(anchor, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    match openat2(&anchor, below, flags, Mode::empty(), beneath) {
+        Err(Errno::NOSYS) => rustix::fs::openat(CWD, path, flags, Mode::empty()),
+        other => other,
+    }
+}
+
+/// Splits `<allocation>/alloc/logs/<name>` into what the host made and what tasks can write to.
+fn allocation(path: &Path) -> Option<(&Path, &Path)> {
+    let anchor = path.ancestors().nth(3).filter(|anchor| !anchor.as_os_str().is_empty())?;
+    let below = path.strip_prefix(anchor).ok()?;
+    below.starts_with("alloc/logs").then_some((anchor, below))
+}
+
+fn shut(error: Errno) -> Shut {
+    match error {
+        Errno::LOOP | Errno::XDEV | Errno::NOTDIR => Shut::Refused(format!("is behind a link ({error})")),
+        Errno::ACCESS | Errno::PERM => Shut::Refused(format!("cannot be opened ({error})")),
+        _ => Shut::NotYet,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_on_the_way_through_an_allocation_is_refused() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (alloc, elsewhere) = (dir.path().join("alloc"), dir.path().join("elsewhere"));
+        std::fs::create_dir_all(&alloc).expect("made");
+        std::fs::create_dir_all(&elsewhere).expect("made");
+        std::os::unix::fs::symlink(&elsewhere, alloc.join("logs")).expect("linked");
+        let mode = Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(CWD, elsewhere.join("x"), FileType::Fifo, mode, 0).expect("a pipe");
+        assert!(matches!(open_pipe(&alloc.join("logs/x")), Err(Shut::Refused(_))));
+    }
+
+    #[test]
+    fn devices_and_files_are_not_opened() {
+        assert!(matches!(open_pipe(Path::new("/dev/zero")), Err(Shut::Refused(_))));
+        assert!(matches!(open_pipe(Path::new("/proc/self/status")), Err(Shut::Refused(_))));
+        assert!(matches!(open_pipe(Path::new("/nonexistent")), Err(Shut::NotYet)));
+    }
+}
