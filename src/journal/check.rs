@@ -2,15 +2,12 @@
 
 use std::{
     fs::DirBuilder,
-    os::{
-        fd::OwnedFd,
-        unix::fs::{DirBuilderExt, PermissionsExt},
-    },
+    os::{fd::OwnedFd, unix::fs::DirBuilderExt},
     path::Path,
 };
 
 use rustix::{
-    fs::{FileType, Mode, OFlags, fstat, fstatfs, open},
+    fs::{Mode, OFlags, fstat, fstatfs, open},
     io::Errno,
     process::geteuid,
 };
@@ -66,11 +63,10 @@ fn check_file_system(path: &Path, dir: &OwnedFd) -> Result<()> {
 
 fn check_owner(path: &Path, dir: &OwnedFd) -> Result<()> {
     let stat = fstat(dir).map_err(|e| Error::io("look at", path, e))?;
-    debug_assert!(FileType::from_raw_mode(stat.st_mode).is_dir());
     if stat.st_uid != geteuid().as_raw() {
         return Err(refuse(path, &format!("belongs to user {}", stat.st_uid), "let the plugin's user own it"));
     }
-    let mode = std::fs::Permissions::from_mode(stat.st_mode).mode() & 0o7777;
+    let mode = stat.st_mode & 0o7777;
     match mode & 0o022 {
         0 => Ok(()),
         _ => Err(refuse(path, &format!("can be written by others (mode {mode:04o})"), "set its mode to 0700")),

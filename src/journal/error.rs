@@ -28,6 +28,12 @@ pub enum Error {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// The file is no longer where the next process would look for it.
+    #[error("journal {path:?} was removed or replaced under the plugin; restart the plugin")]
+    Lost {
+        /// The file.
+        path: PathBuf,
+    },
     /// A newer process has taken over.
     #[error("journal {path:?} was taken over by a newer plugin process; this one no longer acts")]
     Superseded {

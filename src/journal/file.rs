@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     io::{Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::fs::MetadataExt,
+    },
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -114,6 +117,9 @@ impl LogFile {
     /// Adds whole lines; when it returns they are on the disk, or none of them is.
     pub(super) fn add(&mut self, lines: &str) -> Result<()> {
         let path = self.dir_path.join(NAME);
+        if self.file.metadata().map_err(|e| Error::io("look at", &path, e))?.nlink() == 0 {
+            return Err(Error::Lost { path });
+        }
         if self.torn {
             self.file.set_len(self.length).map_err(|e| Error::io("mend", &path, e))?;
             self.torn = false;
@@ -235,6 +241,33 @@ mod tests {
             let lost = if bytes[at / 8] == b'\n' { 2 } else { 1 };
             assert!(contents.good >= 3 - lost, "bit {at}");
         }
+    }
+
+    #[test]
+    fn a_failed_write_leaves_nothing_behind() {
+        let home = tempfile::tempdir().expect("a directory");
+        let dir = OwnedFd::from(File::open(home.path()).expect("an open directory"));
+        let (mut log, ..) = LogFile::open(dir, home.path()).expect("a fresh file");
+        let file = home.path().join(NAME);
+        let lines: Vec<String> = life(1).iter().map(Entry::to_line).collect();
+        log.add(&lines[0]).expect("written");
+        // A handle that cannot write stands for a disk that fails; what it wrote of the line is still there.
+        let good = std::mem::replace(&mut log.file, File::open(&file).expect("a handle for reading"));
+        assert!(matches!(log.add(&lines[1]), Err(Error::Io { .. })));
+        (&good).write_all(&lines[1].as_bytes()[..20]).expect("half a line");
+        assert!(log.torn && log.add(&lines[1]).is_err());
+        log.file = good;
+        log.add(&lines[2]).expect("written");
+        assert_eq!(std::fs::read_to_string(file).expect("the file"), [lines[0].as_str(), &lines[2]].concat());
+    }
+
+    #[test]
+    fn a_removed_file_is_noticed() {
+        let home = tempfile::tempdir().expect("a directory");
+        let dir = OwnedFd::from(File::open(home.path()).expect("an open directory"));
+        let (mut log, ..) = LogFile::open(dir, home.path()).expect("a fresh file");
+        std::fs::remove_file(home.path().join(NAME)).expect("removed");
+        assert!(matches!(log.add(&life(1)[0].to_line()), Err(Error::Lost { .. })));
     }
 
     #[test]

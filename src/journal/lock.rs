@@ -6,7 +6,7 @@
 use std::{
     fs::File,
     os::{fd::AsFd, unix::fs::FileExt},
-    path::{Path, PathBuf},
+    path::Path,
     thread,
     time::{Duration, Instant},
 };
@@ -28,18 +28,17 @@ const DIGITS: usize = 20;
 pub(super) struct Lock {
     _held: File,
     instance: File,
-    path: PathBuf,
     number: u64,
 }
 
 impl Lock {
     /// Draws the next number and waits for the lock.
     pub(super) fn take(dir: &impl AsFd, dir_path: &Path, wait: Duration) -> Result<Self> {
-        let (instance, path) = (open(dir, dir_path, "instance")?, dir_path.join("instance"));
-        let number = draw(&instance).map_err(|e| Error::io("draw a number from", &path, e))?;
+        let instance = open(dir, dir_path, "instance")?;
+        let number = draw(&instance).map_err(|e| Error::io("draw a number from", &dir_path.join("instance"), e))?;
         let held = open(dir, dir_path, "lock")?;
         wait_for(&held, &dir_path.join("lock"), wait)?;
-        let lock = Self { _held: held, instance, path, number };
+        let lock = Self { _held: held, instance, number };
         match lock.is_superseded() {
             true => Err(Error::Superseded { path: dir_path.to_owned() }),
             false => Ok(lock),
@@ -54,8 +53,6 @@ impl Lock {
     /// Says whether a newer process wants to write. What cannot be read is not newer: a failing disk must not end us.
     pub(super) fn is_superseded(&self) -> bool {
         read(&self.instance).is_ok_and(|newest| newest > self.number)
-            // A directory that was exchanged under us has a number of its own.
-            || File::open(&self.path).and_then(|now| read(&now)).is_ok_and(|newest| newest > self.number)
     }
 }
 
