@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    pattern::{Pattern, PatternError},
+    Settings,
+    pattern::Pattern,
+    settings::{DNS_MAX, IdentityError, LABEL_MAX, SHORT_LABEL_MAX, role, within},
     values::{Variable, label, path_name},
 };
 use crate::domain::TaskMeta;
@@ -12,26 +14,8 @@ use crate::domain::TaskMeta;
 const SPIFFE_MAX: usize = 2048;
 /// To this a name is shortened when a whole SPIFFE id is too long.
 const SPIFFE_NAME_MAX: usize = 128;
-/// Longest DNS name and label (RFC 1035).
-const DNS_MAX: usize = 253;
-const LABEL_MAX: usize = 63;
-/// To this a name is shortened when a whole DNS name is too long.
-const SHORT_LABEL_MAX: usize = 40;
 /// Longest common name (X.520).
 const COMMON_NAME_MAX: usize = 64;
-
-/// How names are made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Under whose authority names are given, a DNS name.
-    pub trust_domain: String,
-    /// The path of the SPIFFE id.
-    pub spiffe_path: String,
-    /// The DNS name.
-    pub dns_name: String,
-    /// The role to log in with.
-    pub role: String,
-}
 
 /// A task's names. They are the same at every start, and no other task has them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,73 +34,7 @@ pub struct Identity {
     labels: BTreeMap<Variable, String>,
 }
 
-/// Why a task has no names.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum IdentityError {
-    /// The orchestrator sent nothing for a field.
-    #[error("task has no {field}; an identity needs namespace, job, group, task and alloc")]
-    Empty {
-        /// Which field.
-        field: &'static str,
-    },
-    /// A pattern is wrong.
-    #[error("{setting}: {source}")]
-    Pattern {
-        /// Whose.
-        setting: &'static str,
-        /// What is wrong.
-        source: PatternError,
-    },
-    /// A name is too long even with shortened parts.
-    #[error("{what} would have {length} characters, {max} are allowed; shorten its pattern")]
-    TooLong {
-        /// Which name.
-        what: &'static str,
-        /// How long it is.
-        length: usize,
-        /// How long it may be.
-        max: usize,
-    },
-    /// The trust domain is no DNS name.
-    #[error("trust_domain {text:?} {why}; give a lower-case DNS name such as \"strongbox.internal\"")]
-    TrustDomain {
-        /// What was given.
-        text: String,
-        /// What is wrong.
-        why: &'static str,
-    },
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            trust_domain: "strongbox.internal".to_owned(),
-            spiffe_path: "/ns/{namespace}/job/{job}/group/{group}/task/{task}".to_owned(),
-            dns_name: "{task}.{group}.{job}.{namespace}.{trust_domain}".to_owned(),
-            role: "{job}".to_owned(),
-        }
-    }
-}
-
-/// The settings' patterns, read and found fit.
-struct Patterns {
-    spiffe_path: Pattern,
-    dns_name: Pattern,
-    role: Pattern,
-}
-
 impl Settings {
-    /// Returns all that is wrong with the settings, for the moment when they are loaded.
-    pub fn flaws(&self) -> Vec<IdentityError> {
-        let checks = [
-            self.check_trust_domain().err(),
-            self.spiffe_path().err(),
-            self.dns_name().err(),
-            role("role", &self.role).err(),
-        ];
-        checks.into_iter().flatten().collect()
-    }
-
     /// Gives a task its names.
     pub fn identify(&self, meta: &TaskMeta) -> Result<Identity, IdentityError> {
         let patterns = self.patterns()?;
@@ -132,65 +50,6 @@ impl Settings {
             role,
             labels,
         })
-    }
-
-    fn patterns(&self) -> Result<Patterns, IdentityError> {
-        self.check_trust_domain()?;
-        let (spiffe_path, dns_name) = (self.spiffe_path()?, self.dns_name()?);
-        Ok(Patterns { spiffe_path, dns_name, role: role("role", &self.role)? })
-    }
-
-    fn check_trust_domain(&self) -> Result<(), IdentityError> {
-        let text = &self.trust_domain;
-        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let label = |label: &str| {
-            (1..=LABEL_MAX).contains(&label.len())
-                && label.chars().all(good)
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-        };
-        match text.split('.').all(label) {
-            true => Ok(()),
-            false => Err(IdentityError::TrustDomain { text: text.clone(), why: "is no DNS name" }),
-        }
-    }
-
-    fn spiffe_path(&self) -> Result<Pattern, IdentityError> {
-        let check = || {
-            let pattern: Pattern = self.spiffe_path.parse()?;
-            pattern.check_identifying('/')?;
-            pattern.check_literals(|c| c.is_ascii_alphanumeric() || "/._-".contains(c), "SPIFFE id")?;
-            let text = pattern.as_str();
-            match text.strip_prefix('/') {
-                None => Err(pattern.flaw("does not begin with \"/\"")),
-                Some(path) if path.split('/').any(|segment| matches!(segment, "" | "." | "..")) => {
-                    Err(pattern.flaw("has an empty, \".\" or \"..\" segment"))
-                }
-                Some(_) => Ok(pattern),
-            }
-        };
-        check().map_err(|source| IdentityError::Pattern { setting: "spiffe_path", source })
-    }
-
-    fn dns_name(&self) -> Result<Pattern, IdentityError> {
-        let check = || {
-            let pattern: Pattern = self.dns_name.parse()?;
-            pattern.check_identifying('.')?;
-            pattern.check_literals(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.".contains(c), "DNS name")?;
-            let bad = |label: &str| {
-                label.is_empty() || label.starts_with('-') || label.ends_with('-') || label.len() > LABEL_MAX
-            };
-            match pattern.as_str().split('.').any(bad) {
-                true => Err(pattern.flaw("has an empty or malformed label")),
-                false => Ok(pattern),
-            }
-        };
-        let pattern = check().map_err(|source| IdentityError::Pattern { setting: "dns_name", source })?;
-        // With all names at their shortest the whole must fit, so that no task is refused later for its long names.
-        let longest = pattern.render(|variable| {
-            Ok(if variable == Variable::TrustDomain { self.trust_domain.clone() } else { "x".repeat(SHORT_LABEL_MAX) })
-        })?;
-        within("DNS name", longest, DNS_MAX).map(|_| pattern)
     }
 
     fn spiffe_id(&self, pattern: &Pattern, meta: &TaskMeta) -> Result<String, IdentityError> {
@@ -245,25 +104,8 @@ impl Identity {
     }
 }
 
-/// Reads a pattern for a role.
-fn role(setting: &'static str, text: &str) -> Result<Pattern, IdentityError> {
-    let check = || {
-        let pattern: Pattern = text.parse()?;
-        pattern.check_literals(|c| c.is_ascii_alphanumeric() || "._-".contains(c), "role")?;
-        if text.is_empty() { Err(pattern.flaw("is empty")) } else { Ok(pattern) }
-    };
-    check().map_err(|source| IdentityError::Pattern { setting, source })
-}
-
 fn value(labels: &BTreeMap<Variable, String>, variable: Variable) -> Result<String, IdentityError> {
     labels.get(&variable).cloned().ok_or(IdentityError::Empty { field: variable.name() })
-}
-
-fn within(what: &'static str, text: String, max: usize) -> Result<String, IdentityError> {
-    match text.len() {
-        length if length > max => Err(IdentityError::TooLong { what, length, max }),
-        _ => Ok(text),
-    }
 }
 
 #[cfg(test)]
@@ -376,23 +218,5 @@ mod tests {
         let no_node = TaskMeta { node_id: String::new(), ..meta("n", "j", "g", "t") };
         let identity = Settings::default().identify(&no_node).expect("the node is not part of it");
         assert_eq!(identity.expand("{node}"), Err(IdentityError::Empty { field: "node" }));
-    }
-
-    #[test]
-    fn all_flaws_are_told_together() {
-        let settings = Settings {
-            trust_domain: "Strongbox".to_owned(),
-            spiffe_path: "ns/{namespace}/{job}/{group}/{task}".to_owned(),
-            dns_name: "{task}.{group}.{job}.{trust_domain}".to_owned(),
-            role: "{jop}".to_owned(),
-        };
-        let flaws: Vec<String> = settings.flaws().iter().map(ToString::to_string).collect();
-        assert_eq!(flaws.len(), 4, "{flaws:?}");
-        for (flaw, part) in flaws.iter().zip(["trust_domain", "begin with \"/\"", "{namespace}", "{jop}"]) {
-            assert!(flaw.contains(part), "{flaw}");
-        }
-        assert_eq!(Settings::default().flaws(), []);
-        let long = Settings { trust_domain: ["a".repeat(60).as_str(); 2].join("."), ..Settings::default() };
-        assert!(matches!(long.flaws()[..], [IdentityError::TooLong { .. }]));
     }
 }

@@ -11,10 +11,12 @@ mod glob;
 mod identify;
 mod pattern;
 mod rules;
+mod settings;
 mod values;
 
 pub use encode::{EmptyText, encode, fit};
 pub use glob::Glob;
-pub use identify::{Identity, IdentityError, Settings};
+pub use identify::Identity;
 pub use pattern::{Pattern, PatternError};
 pub use rules::{PolicyRefused, Rule, Rules, RulesError};
+pub use settings::{IdentityError, Settings};

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 
 use super::{
     glob::Glob,
-    identify::IdentityError,
     pattern::PatternError,
+    settings::IdentityError,
     values::{Variable, label, path_name},
 };
 use crate::domain::{ServerPath, TaskMeta};

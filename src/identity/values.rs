@@ -2,7 +2,7 @@
 
 use super::{
     encode::{encode, fit},
-    identify::IdentityError,
+    settings::IdentityError,
 };
 use crate::domain::TaskMeta;
 
