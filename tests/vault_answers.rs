@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -17,6 +17,14 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
+};
+use tracing::{
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt},
 };
 use wiremock::{
     Mock, MockServer, Request, Respond, ResponseTemplate,
@@ -263,6 +271,50 @@ async fn no_more_requests_are_in_flight_than_configured() {
         answer.await.expect("no panic").expect("an answer");
     }
     assert_eq!(most.load(Ordering::SeqCst), 3);
+}
+
+/// Keeps every field of every event and span.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Visit for Log {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let mut text = self.0.lock().expect("no panic in a log");
+        text.push_str(&format!("{}={value:?}\n", field.name()));
+    }
+}
+
+impl<S: tracing::Subscriber> Layer<S> for Log {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        event.record(&mut self.clone());
+    }
+
+    fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        span.record(&mut self.clone());
+    }
+
+    fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
+        values.record(&mut self.clone());
+    }
+}
+
+#[tokio::test]
+async fn no_token_and_no_value_is_logged_at_any_level() {
+    let log = Log::default();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(log.clone()));
+    let server = MockServer::start().await;
+    let answer = format!(r#"{{"data":{{"a":"{SECRET}"}},"auth":{{"client_token":"{SECRET}"}}}}"#);
+    Mock::given(path("/v1/kv/data/app")).respond_with(json(200, &answer)).mount(&server).await;
+    Mock::given(path("/v1/auth/jwt/login")).respond_with(json(200, &answer)).mount(&server).await;
+    let client = client(&server.uri());
+    read(&client).await.expect("an answer");
+    client.login_jwt("jwt", "app", &SecretString::new("head.claims.signature")).await.expect("a session");
+    client.renew_token(&SecretString::new("s.token")).await.expect_err("no such path");
+    let logged = log.0.lock().expect("no panic in a log").clone();
+    assert!(logged.contains("kv/data/app"), "nothing was logged");
+    for secret in [SECRET, "s.token", "head.claims.signature"] {
+        assert!(!logged.contains(secret), "{secret} in {logged}");
+    }
 }
 
 /// Serves each connection with `answer`, on a free port, until the test's runtime ends.
