@@ -1,5 +1,8 @@
 //! Why a use case did not do what it was asked, in the classes that the user is told.
 
+use super::asker::AskError;
+use crate::{container, identity, journal, pki, template, tmpfs, vault};
+
 /// The kinds of trouble. What they mean on the wire is decided in `plugin/`, in one match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -132,6 +135,11 @@ impl DriverError {
             | Class::TemplateLimit => false,
         }
     }
+
+    /// Makes an error of what the secrets server said when asked to do `what`.
+    pub(super) fn from_vault(what: &str, error: &vault::Error) -> Self {
+        Self::new(class_of(error), format!("{what}: {error}"))
+    }
 }
 
 impl std::fmt::Display for Class {
@@ -141,5 +149,107 @@ impl std::fmt::Display for Class {
             Self::EngineRefused { .. } => f.write_str("EngineRefused"),
             other => write!(f, "{other:?}"),
         }
+    }
+}
+
+fn class_of(error: &vault::Error) -> Class {
+    match error.kind() {
+        vault::Kind::Denied
+        | vault::Kind::TokenDead
+        | vault::Kind::Invalid
+        | vault::Kind::LeaseGone
+        | vault::Kind::NotRenewable => Class::AuthRefused { node: false },
+        vault::Kind::Deleted | vault::Kind::NotFound => Class::SecretMissing,
+        vault::Kind::Malformed => Class::BackendMalformed,
+        vault::Kind::Sealed | vault::Kind::Unavailable => Class::BackendUnavailable,
+        vault::Kind::Tls => Class::BackendTls,
+        vault::Kind::TooLarge => Class::SecretTooLarge,
+    }
+}
+
+impl From<AskError> for DriverError {
+    fn from(error: AskError) -> Self {
+        match &error {
+            AskError::Driver(inner) => inner.clone(),
+            AskError::Pki { .. } => Self::new(Class::PkiMismatch, error.to_string()),
+            AskError::Vault { what, source } => {
+                let class = match class_of(source) {
+                    Class::AuthRefused { .. }
+                        if what.starts_with("certificate") && source.kind() == vault::Kind::Invalid =>
+                    {
+                        Class::PkiRefused
+                    }
+                    class => class,
+                };
+                Self::new(class, error.to_string())
+            }
+        }
+    }
+}
+
+impl From<container::Error> for DriverError {
+    fn from(error: container::Error) -> Self {
+        use container::Error as E;
+        let class = match &error {
+            E::ConfigInvalid { .. } => Class::TaskConfigInvalid,
+            E::EngineRefused { passing, .. } => Class::EngineRefused { recoverable: *passing },
+            E::EngineTimeout { .. } | E::ExecTimeout { .. } => Class::EngineTimeout,
+            E::EngineUnavailable { .. } => Class::EngineUnavailable,
+            E::ImageRefused { .. } => Class::ImageRefused,
+            E::ImageUnavailable { .. } => Class::ImageUnavailable,
+            E::NotFound(_) => Class::EngineRefused { recoverable: true },
+            E::NotRunning(_) => Class::NotRunning,
+            E::PathRefused { .. } => Class::PathRefused,
+            E::PolicyRefused { .. } => Class::PolicyRefused,
+        };
+        Self::new(class, error.to_string())
+    }
+}
+
+impl From<tmpfs::Error> for DriverError {
+    fn from(error: tmpfs::Error) -> Self {
+        let class = if error.is_no_space() { Class::NoSpace } else { Class::StateUnavailable };
+        Self::new(class, error.to_string())
+    }
+}
+
+impl From<journal::Error> for DriverError {
+    fn from(error: journal::Error) -> Self {
+        Self::new(Class::StateUnavailable, error.to_string())
+    }
+}
+
+impl From<identity::IdentityError> for DriverError {
+    fn from(error: identity::IdentityError) -> Self {
+        Self::new(Class::IdentityRefused, error.to_string())
+    }
+}
+
+impl From<identity::PolicyRefused> for DriverError {
+    fn from(error: identity::PolicyRefused) -> Self {
+        Self::new(Class::PolicyRefused, error.to_string())
+    }
+}
+
+impl From<vault::SettingsError> for DriverError {
+    fn from(error: vault::SettingsError) -> Self {
+        Self::new(Class::ConfigInvalid, error.to_string())
+    }
+}
+
+impl From<pki::PkiError> for DriverError {
+    fn from(error: pki::PkiError) -> Self {
+        Self::new(Class::PkiMismatch, error.to_string())
+    }
+}
+
+impl From<template::TemplateError> for DriverError {
+    fn from(error: template::TemplateError) -> Self {
+        let class = match &error {
+            template::TemplateError::MissingKey { .. } => Class::SecretMissing,
+            template::TemplateError::Limit { .. } => Class::TemplateLimit,
+            _ => Class::TemplateInvalid,
+        };
+        Self::new(class, error.to_string())
     }
 }

@@ -2,19 +2,27 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{container, tmpfs};
+use crate::{container, identity, journal, tmpfs, vault};
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// What a job may ask of the engine, and the engine's socket.
     pub container: container::Policy,
+    /// How names are made of a task's metadata.
+    pub identity: identity::Settings,
+    /// Which job may ask for what.
+    pub rules: identity::Rules,
+    /// The secrets server; absent when none is configured.
+    pub vault: Option<vault::Settings>,
     /// How tasks log in there.
     pub auth: AuthSettings,
     /// Defaults for certificates.
     pub pki: PkiSettings,
     /// The tasks' directories in RAM.
     pub tmpfs: tmpfs::Settings,
+    /// The state directory.
+    pub journal: journal::Settings,
     /// When things are looked at, and how long is waited.
     pub refresh: RefreshSettings,
 }

@@ -112,7 +112,9 @@ fn forms(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     for skip in 0..3 {
         // What stands before the value in the encoded text shifts it; the first and last characters depend on neighbours.
         let shifted = [&b"\0\0"[..skip], value].concat();
-        for (form, engine) in [("base64", &general_purpose::STANDARD_NO_PAD), ("base64url", &general_purpose::URL_SAFE_NO_PAD)] {
+        for (form, engine) in
+            [("base64", &general_purpose::STANDARD_NO_PAD), ("base64url", &general_purpose::URL_SAFE_NO_PAD)]
+        {
             let encoded = engine.encode(&shifted).into_bytes();
             let from = [0, 2, 3][skip];
             forms.push((form, encoded[from..encoded.len() - 1].to_vec()));

@@ -1,0 +1,30 @@
+//! What a job asks of the secrets server, apart from everything that concerns its container.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{CertificateRequest, SecretRequest, TaskSpec, TemplateRequest};
+
+/// A task's wishes as its job wrote them. Kept in the record, so that the next process can plan them again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Asks {
+    /// Another login role than the operator's pattern gives.
+    pub vault_role: Option<String>,
+    /// Secrets by their block.
+    pub secrets: Vec<SecretRequest>,
+    /// Certificates by their block.
+    pub certificates: Vec<CertificateRequest>,
+    /// Templates in order.
+    pub templates: Vec<TemplateRequest>,
+}
+
+impl Asks {
+    /// Takes the wishes out of a task's description.
+    pub(super) fn of(spec: &TaskSpec) -> Self {
+        Self {
+            vault_role: spec.vault_role.clone(),
+            secrets: spec.secrets.clone(),
+            certificates: spec.certificates.clone(),
+            templates: spec.templates.clone(),
+        }
+    }
+}

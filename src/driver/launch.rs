@@ -1,0 +1,175 @@
+//! The story of a start.
+//!
+//! Everything is checked before anything is sent. The intent is in the journal before anything is made. Then two branches
+//! run side by side: one logs in, fetches and renders, the other pulls the image and creates the container around the
+//! still empty directory. Where they meet the files are published and the container starts. A failure anywhere gives back
+//! all that was made, newest first.
+
+use std::{sync::Arc, time::SystemTime};
+
+use tokio::sync::Mutex;
+
+use super::{
+    Class, DriverError, acquire,
+    asker::Asker,
+    asks::Asks,
+    facade::Started,
+    files::{self, Rendered},
+    finish,
+    handle::Handle,
+    holdings::Holdings,
+    keeper::Keeper,
+    parts::Parts,
+    plan::Plan,
+    prepare::{self, Prepared},
+    record::Record,
+    supervisor::{Charge, Supervisor, Task},
+};
+use crate::{
+    container::{LogCursor, LogPump},
+    domain::{Generation, Owner, TaskKey, TaskSpec, fail_point},
+    journal::Step,
+    tmpfs::SecretsDir,
+};
+
+/// Starts a task. On success the container runs and a supervisor owns it; on failure nothing of the attempt is left.
+///
+/// # Errors
+/// Each step has its own class; the text names the object and what to do.
+pub(super) async fn launch(parts: &Arc<Parts>, spec: TaskSpec) -> Result<(Started, Task), DriverError> {
+    let plan = Arc::new(Plan::check(&parts.settings, &spec.meta, &Asks::of(&spec))?);
+    prepare::check(parts, &spec)?;
+    let attempt = Attempt::begin(parts, plan, spec).await?;
+    match attempt.run().await {
+        Ok(charge) => attempt.hand_over(charge).await,
+        Err(error) => {
+            attempt.undo().await;
+            Err(error)
+        }
+    }
+}
+
+/// A start that is under way.
+struct Attempt {
+    parts: Arc<Parts>,
+    plan: Arc<Plan>,
+    spec: TaskSpec,
+    key: TaskKey,
+    dir: Option<Arc<SecretsDir>>,
+    held: Arc<Mutex<Holdings>>,
+}
+
+/// What a successful start leaves for the supervisor.
+struct Launched {
+    prepared: Prepared,
+    keeper: Option<Keeper>,
+    pump: LogPump,
+}
+
+impl Attempt {
+    /// Notes the intent and mounts the directory.
+    async fn begin(parts: &Arc<Parts>, plan: Arc<Plan>, spec: TaskSpec) -> Result<Self, DriverError> {
+        let key = spec.meta.id.key();
+        parts.journal.append(&key, Step::Intent { meta: Box::new(spec.meta.clone()) }).await?;
+        fail_point("intent");
+        let mut attempt = Self { parts: Arc::clone(parts), plan, spec, key, dir: None, held: Arc::default() };
+        if !attempt.plan.asks_nothing() {
+            match parts.tmpfs.create(&attempt.key) {
+                Ok(dir) => attempt.dir = Some(Arc::new(dir)),
+                Err(error) => {
+                    attempt.undo().await;
+                    return Err(error.into());
+                }
+            }
+        }
+        fail_point("mounted");
+        Ok(attempt)
+    }
+
+    /// The two branches and what comes after they have met.
+    async fn run(&self) -> Result<Launched, DriverError> {
+        let (delivery, prepared) =
+            tokio::try_join!(self.acquire(), prepare::create(&self.parts, &self.spec, self.dir.as_deref()))?;
+        fail_point("joined");
+        let keeper = match delivery {
+            Some((asker, rendered)) => Some(self.publish(asker, rendered, &prepared).await?),
+            None => None,
+        };
+        fail_point("published");
+        self.parts.engine.start(&prepared.container).await?;
+        fail_point("started");
+        let engine = Arc::clone(&self.parts.engine);
+        let pump = LogPump::spawn(engine, prepared.container.clone(), self.spec.logs.as_ref(), LogCursor::default());
+        self.parts.journal.append(&self.key, Step::Started).await?;
+        fail_point("noted");
+        Ok(Launched { prepared, keeper, pump })
+    }
+
+    /// The secrets branch; `None` for a task that asks for nothing.
+    async fn acquire(&self) -> Result<Option<(Asker, Rendered)>, DriverError> {
+        if self.plan.asks_nothing() {
+            return Ok(None);
+        }
+        let asker = Asker::new(Arc::clone(&self.parts), Arc::clone(&self.plan), self.spec.secrets_dir())?;
+        let rendered = acquire::acquire(&asker, &self.held, &|held| self.record_session(held)).await?;
+        Ok(Some((asker, rendered)))
+    }
+
+    /// Shows the first generation to the container that is about to start.
+    async fn publish(&self, asker: Asker, rendered: Rendered, prepared: &Prepared) -> Result<Keeper, DriverError> {
+        let dir = self
+            .dir
+            .as_ref()
+            .ok_or_else(|| DriverError::new(Class::Internal, "no directory for the task's secrets"))?;
+        let owner: Owner = prepared.owner;
+        let generation = Generation(1);
+        let mut held = self.held.lock().await;
+        held.fingerprints = files::fingerprints(&rendered.files);
+        held.answers.retain(|dependency, _| rendered.used.contains(dependency));
+        held.generation = generation;
+        let mut set = rendered.files;
+        files::add_manifest(&mut set, generation, &held, &held.fingerprints);
+        let mut record = Record::new(self.spec.meta.clone(), Asks::of(&self.spec));
+        record.owner = Some(owner);
+        record.holdings = held.clone();
+        record.write(dir)?;
+        dir.publish(&set, owner, generation)?;
+        Ok(Keeper::new(asker, record, Arc::clone(dir), owner))
+    }
+
+    /// Writes the token down the moment it is there, so that a crash from here on cannot lose it.
+    fn record_session(&self, held: &Holdings) -> Result<(), DriverError> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let mut record = Record::new(self.spec.meta.clone(), Asks::of(&self.spec));
+        record.holdings = held.clone();
+        record.write(dir)
+    }
+
+    /// Hands the running task to its supervisor and makes the handle.
+    async fn hand_over(self, launched: Launched) -> Result<(Started, Task), DriverError> {
+        let started_at = SystemTime::now();
+        let handle = Handle::new(&self.spec, &launched.prepared.container, started_at);
+        let network = prepare::network(&self.parts, &self.spec, &launched.prepared.container).await;
+        let charge = Charge {
+            meta: self.spec.meta.clone(),
+            container: launched.prepared.container,
+            started_at,
+            pump: launched.pump,
+            keeper: launched.keeper,
+            dir: self.dir.clone(),
+        };
+        let task = Supervisor::spawn(Arc::clone(&self.parts), charge);
+        Ok((Started { state: handle.to_bytes(), network }, task))
+    }
+
+    /// Gives back everything: container first, then token and leases, then the directory.
+    async fn undo(&self) {
+        if let Err(error) = prepare::remove(&self.parts, &self.key).await {
+            tracing::warn!(task_id = %self.spec.meta.id, %error, "The container of a failed start was not removed; the sweeper will");
+        }
+        let holdings = self.held.lock().await.clone();
+        if let Err(error) = finish::give_back(&self.parts, &self.spec.meta, Some(holdings), self.dir.as_deref()).await {
+            tracing::warn!(task_id = %self.spec.meta.id, %error, "Not everything of a failed start was given back; the sweeper will");
+        }
+    }
+}

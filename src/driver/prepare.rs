@@ -1,0 +1,115 @@
+//! The container's half of a start: check, image, create, find out whose files it will read.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use super::{Class, DriverError, facade::NetworkInfo, parts::Parts};
+use crate::{
+    container::{self, ContainerId, ContainerSpec, Image, Pull, PullProgress, SECRETS_TARGET},
+    domain::{Owner, TaskEvent, TaskKey, TaskSpec, fail_point},
+    tmpfs::SecretsDir,
+};
+
+/// A created container that has not been started.
+pub(super) struct Prepared {
+    /// Which container.
+    pub container: ContainerId,
+    /// Whom its files shall belong to.
+    pub owner: Owner,
+}
+
+/// Checks everything about the container that can be checked without the engine.
+///
+/// # Errors
+/// Names the option and, where an operator could allow it, the gate.
+pub(super) fn check(parts: &Parts, spec: &TaskSpec) -> Result<(), DriverError> {
+    for (name, dir) in [("allocation directory", spec.alloc_dir.clone()), ("task directory", spec.task_dir())] {
+        if !dir.is_absolute() || !dir.is_dir() {
+            return Err(DriverError::new(
+                Class::RpcInvalid,
+                format!("{name} {} is not an existing absolute directory", dir.display()),
+            ));
+        }
+    }
+    container::review(spec, &parts.settings.container)?;
+    Ok(())
+}
+
+/// Pulls the image if needed, creates the container around the still empty directory and resolves its user.
+pub(super) async fn create(
+    parts: &Arc<Parts>,
+    spec: &TaskSpec,
+    dir: Option<&SecretsDir>,
+) -> Result<Prepared, DriverError> {
+    let image = image(parts, spec).await?;
+    fail_point("image-ready");
+    let secrets = dir.map(SecretsDir::bind_source);
+    let wanted = ContainerSpec { task: spec, image: &image, secrets: secrets.as_deref() };
+    let container = parts.engine.create(&wanted).await?;
+    fail_point("created");
+    let owner = parts.engine.resolve_user(&container, &image, spec.user.as_deref()).await?;
+    if let Some(dir) = dir {
+        check_visible(parts, &container, dir).await?;
+    }
+    Ok(Prepared { container, owner })
+}
+
+async fn image(parts: &Arc<Parts>, spec: &TaskSpec) -> Result<Image, DriverError> {
+    let reference = container::review(spec, &parts.settings.container)?;
+    let policy = if spec.container.force_pull { Pull::Always } else { Pull::Missing };
+    let (teller, meta) = (Arc::clone(parts), spec.meta.clone());
+    let told = AtomicBool::new(false);
+    let name = reference.to_string();
+    let progress = move |_: PullProgress| {
+        if !told.swap(true, Ordering::Relaxed) {
+            teller.tell(TaskEvent::new(&meta, format!("Downloading image {name}")).with("image", name.clone()));
+        }
+    };
+    Ok(parts.engine.ensure_image(&reference, policy, &progress).await?)
+}
+
+/// Makes sure that the engine's view of the directory is ours: without a shared mount namespace the container would see
+/// an empty directory, or one on disk. Asked once a process, because the answer is a fact about the machine.
+async fn check_visible(parts: &Parts, container: &ContainerId, dir: &SecretsDir) -> Result<(), DriverError> {
+    if parts.mounts_shared.load(Ordering::Relaxed) {
+        return Ok(());
+    }
+    let probe = dir.probe()?;
+    let seen = parts.engine.sees_file(container, &format!("{SECRETS_TARGET}/{}", probe.name)).await;
+    dir.clear_probe(&probe)?;
+    if seen? {
+        parts.mounts_shared.store(true, Ordering::Relaxed);
+        return Ok(());
+    }
+    let text = format!(
+        "the engine does not see the tmpfs at {}: agent and engine do not share mounts; run both in one mount namespace, or mount {} into the agent's with propagation \"shared\"",
+        dir.bind_source().display(),
+        parts.settings.tmpfs.runtime_dir.display()
+    );
+    Err(DriverError::new(Class::EngineRefused { recoverable: false }, text))
+}
+
+/// Tells the orchestrator under which address a task with published ports is reached.
+pub(super) async fn network(parts: &Parts, spec: &TaskSpec, container: &ContainerId) -> Option<NetworkInfo> {
+    if spec.container.ports.is_empty() {
+        return None;
+    }
+    let state = parts.engine.inspect(container).await.ok().flatten()?;
+    let ports = spec.ports.iter().filter(|port| spec.container.ports.contains(&port.label));
+    let own_network = state.network.as_deref().is_some_and(|network| !matches!(network, "bridge" | "host" | "none"));
+    Some(NetworkInfo {
+        addr: state.ip?.to_string(),
+        ports: ports.map(|port| (port.label.clone(), i32::from(port.to))).collect(),
+        auto_advertise: own_network,
+    })
+}
+
+/// Removes every container of ours that carries `key`; finding none is fine.
+pub(super) async fn remove(parts: &Parts, key: &TaskKey) -> Result<(), DriverError> {
+    for found in parts.engine.list_ours().await?.into_iter().filter(|found| found.task_key.as_ref() == Some(key)) {
+        parts.engine.remove(&found.id).await?;
+    }
+    Ok(())
+}

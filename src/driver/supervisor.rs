@@ -1,0 +1,253 @@
+//! The one owner of a running task.
+//!
+//! Waits for the next event (the container ended, the keeper published a change), handles it, and when the container has
+//! ended reports that once and gives back everything the task held. Stopping comes from outside through the engine; this
+//! task only sees its effect. When the plugin ends, the supervisor lets go: it never ends a task.
+
+use std::{sync::Arc, time::SystemTime};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    sync::{Mutex, mpsc, watch},
+    task::{AbortHandle, JoinHandle},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    act::{self, Change},
+    cursor::CursorFile,
+    finish,
+    holdings::Holdings,
+    keeper::Keeper,
+    parts::Parts,
+};
+use crate::{
+    container::{ContainerId, LogPump},
+    domain::{ExitResult, TaskEvent, TaskKey, TaskMeta, fail_point},
+    journal::Step,
+    tmpfs::SecretsDir,
+};
+
+/// How long a keeper may take to leave a request in flight before it is cut off.
+const KEEPER_LEAVE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Wait between two tries to give back what the server did not take.
+const RELEASE_PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+/// How long a drain may stand still before the end is reported without the rest.
+const DRAIN_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What others know of a running task and can ask of it.
+#[derive(Clone)]
+pub(super) struct Task {
+    /// Who it is.
+    pub meta: TaskMeta,
+    /// Its container.
+    pub container: ContainerId,
+    /// When it started.
+    pub started_at: SystemTime,
+    /// How it ended, once it has.
+    pub exit: watch::Receiver<Option<Ended>>,
+    /// Turns true when everything it held has been given back, or noted for later.
+    pub released: watch::Receiver<bool>,
+    /// Held while somebody stops or restarts the container; true once a stop was asked for.
+    pub stopping: Arc<Mutex<bool>>,
+    /// Ends the supervision without ending the task.
+    pub detach: CancellationToken,
+}
+
+/// A task's end.
+#[derive(Clone, Debug)]
+pub(super) struct Ended {
+    /// How.
+    pub exit: ExitResult,
+    /// When.
+    pub at: SystemTime,
+}
+
+/// Everything the supervisor owns.
+pub(super) struct Supervisor {
+    parts: Arc<Parts>,
+    meta: TaskMeta,
+    key: TaskKey,
+    container: ContainerId,
+    pump: LogPump,
+    keeper: Option<(JoinHandle<Holdings>, CancellationToken)>,
+    changes: mpsc::Receiver<Change>,
+    dir: Option<Arc<SecretsDir>>,
+    exit: watch::Sender<Option<Ended>>,
+    released: watch::Sender<bool>,
+    stopping: Arc<Mutex<bool>>,
+    detach: CancellationToken,
+}
+
+/// What a supervisor is given to look after.
+pub(super) struct Charge {
+    /// Who the task is.
+    pub meta: TaskMeta,
+    /// Its running container.
+    pub container: ContainerId,
+    /// When it started.
+    pub started_at: SystemTime,
+    /// Carries its output.
+    pub pump: LogPump,
+    /// Keeps its secrets fresh; absent for a task that asked for none.
+    pub keeper: Option<Keeper>,
+    /// Its directory in RAM.
+    pub dir: Option<Arc<SecretsDir>>,
+}
+
+/// What can happen next.
+enum Event {
+    Changed(Change),
+    Detached,
+    Exited(ExitResult),
+}
+
+impl Supervisor {
+    /// Starts to look after a task; the returned handle is all that others need.
+    pub(super) fn spawn(parts: Arc<Parts>, charge: Charge) -> Task {
+        let (exit, exit_seen) = watch::channel(None);
+        let (released, released_seen) = watch::channel(false);
+        let (sender, changes) = mpsc::channel(1);
+        let detach = CancellationToken::new();
+        let leave = detach.child_token();
+        let stopping = Arc::new(Mutex::new(false));
+        let task = Task {
+            meta: charge.meta.clone(),
+            container: charge.container.clone(),
+            started_at: charge.started_at,
+            exit: exit_seen,
+            released: released_seen,
+            stopping: Arc::clone(&stopping),
+            detach: detach.clone(),
+        };
+        let keeper = charge.keeper.map(|keeper| (tokio::spawn(keeper.run(sender, leave.clone())), leave));
+        let supervisor = Self {
+            parts,
+            key: charge.meta.id.key(),
+            meta: charge.meta,
+            container: charge.container,
+            pump: charge.pump,
+            keeper,
+            changes,
+            dir: charge.dir,
+            exit,
+            released,
+            stopping,
+            detach,
+        };
+        tokio::spawn(supervisor.run());
+        task
+    }
+
+    async fn run(mut self) {
+        let cursor = tokio::spawn(CursorFile::of(&self.parts, &self.key).follow(self.pump.watch())).abort_handle();
+        let mut wait = self.wait();
+        let exit = loop {
+            match self.next_event(&mut wait).await {
+                Event::Changed(change) => {
+                    if act::carry_out(&self.parts, &self.meta, &self.container, &self.stopping, change).await {
+                        self.pump.wake();
+                    }
+                    wait = self.wait();
+                }
+                Event::Detached => {
+                    cursor.abort();
+                    CursorFile::of(&self.parts, &self.key).write(&self.pump.status().cursor).ok();
+                    return;
+                }
+                Event::Exited(exit) => break exit,
+            }
+        };
+        self.end(exit, &cursor).await;
+    }
+
+    /// Returns a future that resolves when the container has ended; losing the engine does not end it.
+    fn wait(&self) -> BoxFuture<'static, ExitResult> {
+        let (engine, container) = (Arc::clone(&self.parts.engine), self.container.clone());
+        Box::pin(async move {
+            loop {
+                match engine.wait(&container).await {
+                    Ok(exit) => return exit,
+                    Err(error) => {
+                        tracing::warn!(%container, %error, "Waiting for the container failed; asking again");
+                        tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                    }
+                }
+            }
+        })
+    }
+
+    async fn next_event(&mut self, wait: &mut BoxFuture<'static, ExitResult>) -> Event {
+        tokio::select! {
+            biased;
+            () = self.detach.cancelled() => Event::Detached,
+            exit = wait => Event::Exited(exit),
+            Some(change) = self.changes.recv() => Event::Changed(change),
+        }
+    }
+
+    /// Carries the rest of the output, for as long as it moves.
+    async fn drain(&self) {
+        let drained = self.pump.drain(DRAIN_PATIENCE).await;
+        if !drained.complete {
+            let status = drained.status;
+            tracing::warn!(task_id = %self.meta.id, lost = status.lost, problem = status.problem, "Not all output was delivered");
+        }
+    }
+
+    /// Writes the end down.
+    async fn note_end(&self, exit: &ExitResult) {
+        tracing::info!(task_id = %self.meta.id, exit_code = exit.exit_code, oom_killed = exit.oom_killed, "Task ended");
+        let step = Step::Ended { exit: Some(exit.clone()) };
+        if let Err(error) = self.parts.journal.append(&self.key, step).await {
+            tracing::error!(task_id = %self.meta.id, %error, "The journal did not take the task's end");
+        }
+    }
+
+    /// Reports the end once the output is complete, then gives everything back.
+    async fn end(mut self, exit: ExitResult, cursor: &AbortHandle) {
+        self.drain().await;
+        cursor.abort();
+        self.note_end(&exit).await;
+        fail_point("ended");
+        self.exit.send_replace(Some(Ended { exit, at: SystemTime::now() }));
+        let holdings = self.collect_holdings().await;
+        CursorFile::of(&self.parts, &self.key).remove();
+        self.release(holdings).await;
+        // The pipes stay open until the task is destroyed: closing them earlier would end the orchestrator's reader.
+        self.detach.cancelled().await;
+    }
+
+    /// Gives everything back, trying again while the server does not take it; the sweeper goes on once the task is
+    /// destroyed or the plugin ends.
+    async fn release(&mut self, holdings: Option<Holdings>) {
+        let mut told = false;
+        loop {
+            let outcome = finish::give_back(&self.parts, &self.meta, holdings.clone(), self.dir.as_deref()).await;
+            let Err(error) = outcome else { break };
+            tracing::warn!(task_id = %self.meta.id, %error, "Not everything could be given back; it will be tried again");
+            if !std::mem::replace(&mut told, true) {
+                self.parts.tell(TaskEvent::new(&self.meta, format!("Credentials not yet revoked: {error}")));
+            }
+            tokio::select! {
+                () = self.detach.cancelled() => return,
+                () = tokio::time::sleep(RELEASE_PAUSE) => {}
+            }
+        }
+        self.released.send_replace(true);
+    }
+
+    /// Ends the keeper and takes what it holds, waiting a bounded time for a request that is under way.
+    async fn collect_holdings(&mut self) -> Option<Holdings> {
+        let (mut handle, leave) = self.keeper.take()?;
+        leave.cancel();
+        match tokio::time::timeout(KEEPER_LEAVE, &mut handle).await {
+            Ok(Ok(holdings)) => Some(holdings),
+            Ok(Err(_)) | Err(_) => {
+                handle.abort();
+                None
+            }
+        }
+    }
+}

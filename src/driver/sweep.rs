@@ -1,0 +1,86 @@
+//! Undoes what ended or broke while nobody was there to do it.
+//!
+//! Runs from the first fingerprint on. What an unfinished start left is undone at once; a running task that no
+//! orchestrator asks for is undone after the grace; an ended task whose credentials could not be revoked is tried again.
+
+use std::{sync::Arc, time::SystemTime};
+
+use super::{DriverError, finish, parts::Parts, prepare, record::Record, tasks::Tasks};
+use crate::{
+    domain::{TaskKey, TaskMeta},
+    journal::OpenTask,
+};
+
+/// Pause between two rounds; an ended task's credentials are dead at most this long after the server is back.
+const ROUND: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Sweeps for as long as the process lives.
+pub(super) async fn run(parts: Arc<Parts>, tasks: Arc<Tasks>) {
+    let since = SystemTime::now();
+    loop {
+        let grace_over = since.elapsed().unwrap_or_default() >= parts.settings.refresh.reap_after;
+        for open in parts.journal.open_tasks() {
+            if due(&open, grace_over) {
+                sweep_one(&parts, &tasks, &open).await;
+            }
+        }
+        if grace_over {
+            sweep_strays(&parts, &tasks).await;
+        }
+        tokio::time::sleep(ROUND.min(parts.settings.refresh.reap_after)).await;
+    }
+}
+
+/// Says whether `open` may be undone now: not before the grace when it was running.
+fn due(open: &OpenTask, grace_over: bool) -> bool {
+    !open.started || open.ended.is_some() || grace_over
+}
+
+async fn sweep_one(parts: &Arc<Parts>, tasks: &Tasks, open: &OpenTask) {
+    // The claim keeps a start or recovery of the same task from running beside this.
+    let Some(_claim) = tasks.claim(&open.key) else { return };
+    let outcome = match &open.meta {
+        Some(meta) => undo(parts, meta, &open.key).await,
+        None => undo_unknown(parts, &open.key).await,
+    };
+    match outcome {
+        Ok(()) => tracing::info!(key = %open.key, "Leftover undone"),
+        Err(error) => tracing::warn!(key = %open.key, %error, "A leftover could not be undone yet"),
+    }
+}
+
+/// Undoes everything of one task: container, credentials, directory.
+pub(super) async fn undo(parts: &Parts, meta: &TaskMeta, key: &TaskKey) -> Result<(), DriverError> {
+    prepare::remove(parts, key).await?;
+    let dir = parts.tmpfs.open(key)?;
+    finish::give_back(parts, meta, None, dir.as_ref()).await
+}
+
+/// As [`undo`], for a leftover of which only the key is known.
+async fn undo_unknown(parts: &Parts, key: &TaskKey) -> Result<(), DriverError> {
+    if let Some(record) = parts.tmpfs.open(key)?.and_then(|dir| Record::read(&dir).ok().flatten()) {
+        return undo(parts, &record.meta, key).await;
+    }
+    prepare::remove(parts, key).await?;
+    parts.tmpfs.remove(key)?;
+    parts.journal.close(key).await?;
+    Ok(())
+}
+
+/// Removes containers and directories with our marks that neither a task nor the journal knows.
+async fn sweep_strays(parts: &Arc<Parts>, tasks: &Tasks) {
+    let known: Vec<TaskKey> = parts.journal.open_tasks().into_iter().map(|open| open.key).collect();
+    let mut strays: Vec<TaskKey> = parts.tmpfs.list().unwrap_or_default();
+    if let Ok(containers) = parts.engine.list_ours().await {
+        strays.extend(containers.into_iter().filter_map(|container| container.task_key));
+    }
+    strays.retain(|key| !known.contains(key));
+    strays.dedup();
+    for key in strays {
+        let Some(_claim) = tasks.claim(&key) else { continue };
+        match undo_unknown(parts, &key).await {
+            Ok(()) => tracing::info!(%key, "Stray undone"),
+            Err(error) => tracing::warn!(%key, %error, "A stray could not be undone yet"),
+        }
+    }
+}
