@@ -282,6 +282,18 @@ impl Asker {
         renewed.map(|lease| lease.duration).map_err(|source| AskError::vault(format!("renew lease {lease}"), source))
     }
 
+    /// Asks what is left of the login.
+    pub(super) async fn session_rest(&self, session: &Session) -> Result<Duration, AskError> {
+        let info = self.vault.lookup_token(&session.token).await;
+        info.map(|info| info.ttl).map_err(|source| AskError::vault("look up the task's token", source))
+    }
+
+    /// Asks what is left of a lease.
+    pub(super) async fn lease_rest(&self, token: &SecretString, lease: &LeaseId) -> Result<Duration, AskError> {
+        let info = self.vault.lookup_lease(token, lease).await;
+        info.map(|info| info.ttl).map_err(|source| AskError::vault(format!("look up lease {lease}"), source))
+    }
+
     /// Ends what newer credentials have replaced. What cannot be ended now dies by its own time, at the latest with the
     /// task's session.
     pub(super) async fn end_superseded(&self, holdings: &Holdings, superseded: Superseded) {

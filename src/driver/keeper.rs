@@ -23,7 +23,7 @@ use super::{
     files::{self, Outcome, Rendered},
     holdings::{Holdings, Owed},
     record::Record,
-    refresh,
+    refresh, resume,
 };
 use crate::{
     domain::{Generation, Owner, RelPath, TaskEvent, fail_point},
@@ -56,6 +56,7 @@ pub(super) struct Keeper {
     owner: Owner,
     coalescer: Coalescer,
     broken_render: bool,
+    taken_over: bool,
 }
 
 enum Beat {
@@ -80,14 +81,23 @@ impl Keeper {
             owner,
             coalescer,
             broken_render: false,
+            taken_over: false,
         };
         keeper.schedule_all();
         keeper
     }
 
+    /// As [`Keeper::new`], for a task that an earlier process started.
+    pub(super) fn take_over(asker: Asker, record: Record, dir: Arc<SecretsDir>, owner: Owner) -> Self {
+        Self { taken_over: true, ..Self::new(asker, record, dir, owner) }
+    }
+
     /// Runs until `leave` fires and returns what is held then.
     pub(super) async fn run(mut self, changes: mpsc::Sender<Change>, leave: CancellationToken) -> Holdings {
-        self.settle_debts(&changes).await;
+        if self.taken_over {
+            self.settle_debts(&changes).await;
+            resume::learn_rests(&mut self).await;
+        }
         loop {
             match self.next_beat(&leave).await {
                 Beat::Due(items) => self.refresh_all(items, &leave).await,

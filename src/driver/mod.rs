@@ -43,6 +43,7 @@ mod prepare;
 mod record;
 mod recover;
 mod refresh;
+mod resume;
 mod service;
 mod settings;
 mod supervisor;

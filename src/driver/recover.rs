@@ -58,7 +58,7 @@ fn keeper(
     let keeper = record.owner.map(|owner| {
         let plan = Plan::check(&parts.settings, &record.meta, &record.asks)?;
         let asker = Asker::new(Arc::clone(parts), Arc::new(plan), handle.secrets_dir.clone())?;
-        Ok::<_, DriverError>(Keeper::new(asker, record, Arc::clone(&dir), owner))
+        Ok::<_, DriverError>(Keeper::take_over(asker, record, Arc::clone(&dir), owner))
     });
     match keeper.transpose() {
         Ok(keeper) => Ok((Some(dir), keeper)),
