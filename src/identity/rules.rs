@@ -58,6 +58,7 @@ struct Checked {
     paths: Vec<Glob>,
     pki: Vec<Glob>,
     sans: Vec<Glob>,
+    any: bool,
 }
 
 /// What is wrong with the rules, all of it.
@@ -103,6 +104,11 @@ impl Rules {
     /// Says whether nothing at all is allowed.
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
+    }
+
+    /// Returns the numbers, from 1, of the rules that say `any`, which deserve a warning.
+    pub fn wide(&self) -> impl Iterator<Item = usize> {
+        self.rules.iter().enumerate().filter(|(_, rule)| rule.any).map(|(at, _)| at + 1)
     }
 
     /// Says whether a task may log in with `role`.
@@ -189,7 +195,7 @@ impl Checked {
         }
         match (subjects, reader.flaws) {
             ([Some(namespace), Some(job), Some(group), Some(task)], flaws) if flaws.is_empty() => {
-                Ok(Self { namespace, job, group, task, roles, paths, pki, sans })
+                Ok(Self { namespace, job, group, task, roles, paths, pki, sans, any: rule.any })
             }
             (_, flaws) => Err(flaws),
         }
@@ -379,7 +385,8 @@ mod tests {
     fn a_rule_that_covers_everything_needs_to_say_so() {
         let all = Rule { namespace: "*".to_owned(), ..rule("*") };
         assert!(Rules::load(std::slice::from_ref(&all)).is_err());
-        assert!(Rules::load(&[Rule { any: true, ..all }]).is_ok());
+        let rules = Rules::load(&[rule("web"), Rule { any: true, ..all }]).expect("it is meant");
+        assert_eq!(rules.wide().collect::<Vec<_>>(), [2]);
         for wide in ["*", "**", "*/*"] {
             let rule = Rule { paths: texts(&[wide]), ..rule("web") };
             let error = Rules::load(std::slice::from_ref(&rule)).expect_err(wide).to_string();

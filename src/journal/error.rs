@@ -41,7 +41,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// The system refused.
-    #[error("{doing} {path:?}")]
+    #[error("{doing} {path:?}: {source}")]
     Io {
         /// What was tried.
         doing: &'static str,

@@ -67,7 +67,7 @@ pub enum Error {
         what: &'static str,
     },
     /// The system refused.
-    #[error("{doing} {path:?}")]
+    #[error("{doing} {path:?}: {source}")]
     Io {
         /// What was tried.
         doing: &'static str,

@@ -12,8 +12,8 @@
 //! Promises: a generation is shown whole or not at all; a reader that resolved `..data` once can finish reading; a set
 //! that does not fit leaves the old one as it is; what is not RAM is refused; no link that somebody planted is followed.
 //!
-//! It does not know what the files mean, who asked for them, or when they are due. All calls block; they take
-//! well under a millisecond each, but an async caller moves them off its thread.
+//! It does not know what the files mean, who asked for them, or when they are due. All calls block, a
+//! millisecond or less each; removal waits for the kernel's unmount and takes some more.
 
 mod error;
 mod generations;
