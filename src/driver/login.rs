@@ -42,6 +42,14 @@ impl Login {
         Ok(Self { mount: settings.mount.clone(), source })
     }
 
+    /// Says in a few words with what tasks log in.
+    pub fn describe(&self) -> String {
+        match &self.source {
+            Source::Node { key, .. } => format!("with JWTs signed by the node's key {}", key.id()),
+            Source::Workload { identity } => format!("with the job's identity {identity:?}"),
+        }
+    }
+
     /// Returns the JWT to log in with as the task `meta`, whose secrets directory is `secrets_dir`.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ mod act;
 mod asker;
 mod asks;
 mod cursor;
+mod doctor;
 mod error;
 mod files;
 mod fingerprint;
@@ -54,6 +55,7 @@ mod usage;
 #[cfg(test)]
 mod tests;
 
+pub use doctor::{Finding, examine};
 pub use error::{Class, DriverError};
 pub use facade::{AttributeValue, Fingerprint, Health, NetworkInfo, Started, TaskDriver, TaskStatus, Usage};
 pub use parts::Parts;

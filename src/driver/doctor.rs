@@ -1,0 +1,124 @@
+//! Looks at a machine and says whether the driver would work on it, without starting anything or taking a lock.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use super::{login::Login, settings::Settings};
+use crate::{
+    container::{Docker, Engine},
+    domain::TaskId,
+    tmpfs::Tmpfs,
+    vault::{self, Vault},
+};
+
+/// Longest wait for an engine or a server.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What.
+    pub what: &'static str,
+    /// What was found when it is fine, or what to do when it is not.
+    pub verdict: Result<String, String>,
+}
+
+/// Looks at everything the driver needs.
+pub async fn examine(settings: &Settings) -> Vec<Finding> {
+    let mut findings = vec![root(), state_dir(&settings.journal.state_dir), ram(settings)];
+    findings.push(engine(settings).await);
+    findings.push(Finding { what: "login", verdict: login(settings) });
+    findings.push(server(settings).await);
+    findings.push(rules(settings));
+    findings
+}
+
+fn root() -> Finding {
+    let verdict = match rustix::process::geteuid().is_root() {
+        true => Ok("running as root".to_owned()),
+        false => Err("not root: the driver mounts tmpfs directories; run the agent as root".to_owned()),
+    };
+    Finding { what: "user", verdict }
+}
+
+fn state_dir(path: &Path) -> Finding {
+    let shown = path.display();
+    let verdict = match std::fs::metadata(path) {
+        Ok(meta) if meta.is_dir() => Ok(format!("{shown} is there")),
+        Ok(_) => Err(format!("{shown} is no directory; set state_dir to one")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(format!("{shown} will be made at the first start"))
+        }
+        Err(error) => Err(format!("{shown}: {error}")),
+    };
+    Finding { what: "state directory", verdict }
+}
+
+/// Mounts a tmpfs as for a task and takes it away again.
+fn ram(settings: &Settings) -> Finding {
+    let tmpfs = Tmpfs::new(settings.tmpfs.clone());
+    let key = format!("doctor/{}", hex::encode(rand::random::<[u8; 8]>())).parse::<TaskId>().map(|id| id.key());
+    let verdict = match key
+        .map_err(|error| error.to_string())
+        .and_then(|key| tmpfs.create(&key).map_err(|error| error.to_string()))
+    {
+        Ok(dir) => {
+            let swap = if dir.swap_exposed() { "this kernel may swap it out" } else { "never swapped out" };
+            dir.remove().map(|()| format!("a tmpfs can be mounted, {swap}")).map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error),
+    };
+    Finding { what: "secrets in RAM", verdict }
+}
+
+async fn engine(settings: &Settings) -> Finding {
+    let docker = Docker::new(settings.container.clone(), "doctor");
+    let verdict = match tokio::time::timeout(PATIENCE, docker.info()).await {
+        Ok(Ok(info)) => Ok(format!(
+            "{}, API {}, cgroup v{}, {}",
+            info.version, info.api_version, info.cgroup_version, info.storage_driver
+        )),
+        Ok(Err(error)) => Err(format!("{error}; start it or set engine.socket")),
+        Err(_) => Err(format!("no answer within {} s; look at the engine's log", PATIENCE.as_secs())),
+    };
+    Finding { what: "container engine", verdict }
+}
+
+fn login(settings: &Settings) -> Result<String, String> {
+    if settings.vault.is_none() {
+        return Err("no vault block in the configuration; add one with an address".to_owned());
+    }
+    let login = Login::new(&settings.auth).map_err(|error| error.to_string())?;
+    Ok(format!("at auth/{} {}", login.mount, login.describe()))
+}
+
+async fn server(settings: &Settings) -> Finding {
+    let verdict = match &settings.vault {
+        None => Err("not configured".to_owned()),
+        Some(vault) => match vault::Client::new(vault.clone()) {
+            Err(error) => Err(error.to_string()),
+            Ok(client) => ask(&(Arc::new(client) as Arc<dyn Vault>), &vault.address).await,
+        },
+    };
+    Finding { what: "secrets server", verdict }
+}
+
+async fn ask(vault: &Arc<dyn Vault>, address: &str) -> Result<String, String> {
+    match tokio::time::timeout(PATIENCE, vault.health()).await {
+        Ok(Ok(health)) if !health.initialized => {
+            Err(format!("{address} is not initialised; run `operator init` there"))
+        }
+        Ok(Ok(health)) if health.sealed => Err(format!("{address} is sealed; unseal it")),
+        Ok(Ok(health)) => Ok(format!("{address} answers, version {}", health.version)),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err(format!("{address} gave no answer within {} s", PATIENCE.as_secs())),
+    }
+}
+
+fn rules(settings: &Settings) -> Finding {
+    let verdict = match settings.rules.len() {
+        0 => Err("no allow rule: no job may ask for anything; add an allow block".to_owned()),
+        1 => Ok("1 allow rule".to_owned()),
+        many => Ok(format!("{many} allow rules")),
+    };
+    Finding { what: "rules", verdict }
+}
