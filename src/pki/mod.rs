@@ -6,6 +6,8 @@
 //! It promises that a key never leaves the process except in the finished files, and that nothing is returned as issued
 //! whose key, names, validity or chain differ from the request.
 //!
+//! [`Authority`] is an issuer in memory, for tests.
+//!
 //! It does not know the secrets server, files, times of renewal or tasks.
 
 mod bundle;
@@ -14,8 +16,10 @@ mod check;
 mod csr;
 mod error;
 mod key;
+mod memory;
 mod pem;
 
 pub use bundle::IssuedCertificate;
 pub use csr::{CertificateSpec, Pending, request};
 pub use error::PkiError;
+pub use memory::Authority;
