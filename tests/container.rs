@@ -1,0 +1,609 @@
+//! The container room against a real engine, with the images that the set-up makes.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+#[path = "support/engine.rs"]
+mod engine_proxy;
+
+use engine_proxy::Proxy;
+use strongbox::{
+    container::{
+        ContainerId, ContainerSpec, ContainerState, Docker, Engine, Error, Image, LogCursor, LogPump, Policy, Pull,
+        Restart, RunState, container_name, review,
+    },
+    domain::{
+        ContainerOptions, ExecOutput, ExitResult, Isolation, LogPaths, Owner, Resources, SecretString, Signal,
+        TaskMeta, TaskSpec,
+    },
+};
+use tokio::{
+    io::AsyncReadExt,
+    net::unix::pipe::{OpenOptions, Receiver},
+};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// An allocation's directories, an engine that marks what it makes, and a broom.
+struct Bench {
+    engine: Arc<Docker>,
+    instance: String,
+    dir: tempfile::TempDir,
+    image: Image,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        Self::with_image("strongbox/busybox:1").await
+    }
+
+    async fn with_image(reference: &str) -> Self {
+        Self::behind(Policy::default().socket, reference).await
+    }
+
+    /// Reaches the engine through another socket.
+    async fn behind(socket: PathBuf, reference: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let instance = format!("test-{:016x}", rand::random::<u64>());
+        let engine = Arc::new(Docker::new(Policy { socket, ..Policy::default() }, instance.clone()));
+        for part in ["alloc/logs", "web/local", "web/secrets", "box"] {
+            std::fs::create_dir_all(dir.path().join(part)).expect("a directory");
+        }
+        std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("ours");
+        let reference = reference.parse().expect("a reference");
+        let image = engine
+            .ensure_image(&reference, Pull::Never, &|_| ())
+            .await
+            .unwrap_or_else(|error| panic!("run `make setup` first: {error}"));
+        Self { engine, instance, dir, image }
+    }
+
+    /// A task that runs a line of shell.
+    fn shell(&self, line: &str) -> TaskSpec {
+        self.task(&["sh", "-c", line])
+    }
+
+    fn task(&self, words: &[&str]) -> TaskSpec {
+        let id = format!("alloc/web/{:08x}", rand::random::<u32>());
+        TaskSpec {
+            meta: TaskMeta {
+                id: id.parse().expect("a task id"),
+                name: "web".into(),
+                group: "front".into(),
+                job_id: "shop".into(),
+                job_name: "shop".into(),
+                namespace: "default".into(),
+                alloc_id: "550e8400-e29b-41d4-a716-446655440000".into(),
+                node_id: "node".into(),
+                node_name: "here".into(),
+            },
+            user: None,
+            env: [("COLOUR".to_owned(), SecretString::new("blue")), ("VAULT_TOKEN".to_owned(), SecretString::new("x"))]
+                .into(),
+            alloc_dir: self.dir.path().to_owned(),
+            logs: None,
+            resources: Resources { cpu_shares: 100, memory_limit: 32 << 20, ..Resources::default() },
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            isolation: Isolation::None,
+            container: ContainerOptions {
+                image: "strongbox/busybox:1".into(),
+                command: Some(words[0].into()),
+                args: words[1..].iter().map(|word| (*word).to_owned()).collect(),
+                network_mode: Some("none".into()),
+                ..ContainerOptions::default()
+            },
+            vault_role: None,
+            secrets: Vec::new(),
+            certificates: Vec::new(),
+            templates: Vec::new(),
+        }
+    }
+
+    fn secrets(&self) -> PathBuf {
+        self.dir.path().join("box")
+    }
+
+    async fn create(&self, task: &TaskSpec) -> ContainerId {
+        let secrets = self.secrets();
+        let spec = ContainerSpec { task, image: &self.image, secrets: Some(&secrets) };
+        self.engine.create(&spec).await.expect("created")
+    }
+
+    async fn start(&self, task: &TaskSpec) -> ContainerId {
+        let id = self.create(task).await;
+        self.engine.start(&id).await.expect("started");
+        id
+    }
+
+    async fn wait(&self, id: &ContainerId) -> ExitResult {
+        within(self.engine.wait(id)).await.expect("an end")
+    }
+
+    /// Runs a line of shell to its end and returns what it printed.
+    async fn output(&self, task: &TaskSpec) -> (String, ExitResult) {
+        let (paths, mut out, _err) = self.pipes();
+        let id = self.start(task).await;
+        let pump = self.pump(&id, &paths, LogCursor::default());
+        let exit = self.wait(&id).await;
+        assert!(within(pump.drain(LIMIT)).await.complete);
+        (rest(&mut out), exit)
+    }
+
+    async fn state(&self, id: &ContainerId) -> ContainerState {
+        self.engine.inspect(id).await.expect("asked").expect("there")
+    }
+
+    async fn exec(&self, id: &ContainerId, line: &str) -> ExecOutput {
+        let words = ["sh", "-c", line].map(str::to_owned);
+        self.engine.exec(id, &words, LIMIT).await.expect("ran")
+    }
+
+    /// Waits until a file that the task writes to `/local` is there, so that what it set up before is too.
+    async fn ready(&self) {
+        let path = self.dir.path().join("web/local/ready");
+        within(async {
+            while !path.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Makes pipes where the orchestrator does, with readers on them.
+    fn pipes(&self) -> (LogPaths, Receiver, Receiver) {
+        let logs = self.dir.path().join("alloc/logs");
+        let paths = LogPaths { stdout: logs.join(".web.stdout.fifo"), stderr: logs.join(".web.stderr.fifo") };
+        for path in [&paths.stdout, &paths.stderr] {
+            let mode = rustix::fs::Mode::from_raw_mode(0o600);
+            rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+        }
+        let (out, err) = (reader(&paths.stdout), reader(&paths.stderr));
+        (paths, out, err)
+    }
+
+    fn pump(&self, id: &ContainerId, paths: &LogPaths, cursor: LogCursor) -> LogPump {
+        LogPump::spawn(self.engine.clone(), id.clone(), Some(paths), cursor)
+    }
+}
+
+/// Removes every container that bears this bench's mark, also when a test fails.
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // A client of its own, straight to the engine: a proxy would need the runtime that is blocked here.
+        let engine = Docker::new(Policy::default(), self.instance.clone());
+        let sweep = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                for left in engine.list_ours().await.unwrap_or_default() {
+                    engine.remove(&left.id).await.ok();
+                }
+            });
+        };
+        std::thread::spawn(sweep).join().ok();
+    }
+}
+
+/// Opens the other end for both directions: opening never blocks, and reading never ends.
+fn reader(path: &Path) -> Receiver {
+    OpenOptions::new().read_write(true).open_receiver(path).expect("opens")
+}
+
+/// Takes what is in the pipe.
+fn rest(reader: &mut Receiver) -> String {
+    let mut all = Vec::new();
+    let mut piece = [0; 64 << 10];
+    while let Ok(read @ 1..) = reader.try_read(&mut piece) {
+        all.extend_from_slice(&piece[..read]);
+    }
+    String::from_utf8(all).expect("text")
+}
+
+async fn expect(reader: &mut Receiver, text: &str) {
+    let mut bytes = vec![0; text.len()];
+    within(reader.read_exact(&mut bytes)).await.expect("readable");
+    assert_eq!(String::from_utf8_lossy(&bytes), text);
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(LIMIT, future).await.expect("in time")
+}
+
+#[tokio::test]
+async fn exit_codes_are_told_as_they_are() {
+    let bench = Bench::new().await;
+    for code in [0, 3, 255] {
+        let id = bench.start(&bench.shell(&format!("exit {code}"))).await;
+        let exit = bench.wait(&id).await;
+        assert_eq!((exit.exit_code, exit.signal, exit.oom_killed), (code, 0, false));
+        assert_eq!(bench.wait(&id).await, exit, "asked once more");
+    }
+}
+
+#[tokio::test]
+async fn the_container_is_shut_as_the_policy_says() {
+    let bench = Bench::new().await;
+    std::fs::write(bench.secrets().join("key"), "secret").expect("written");
+    let line = "cat /run/secrets/key; echo; touch /run/secrets/x 2>/dev/null; echo secrets=$?; \
+                touch /x 2>/dev/null; echo root=$?; touch /tmp/x /alloc/x /local/x /secrets/x; echo own=$?; \
+                touch /alloc/logs/x 2>/dev/null; echo logs=$?; echo env=$COLOUR$VAULT_TOKEN; \
+                grep NoNewPrivs /proc/self/status; grep CapBnd /proc/self/status";
+    let (output, exit) = bench.output(&bench.shell(line)).await;
+    assert_eq!(exit.exit_code, 0, "{output}");
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!(lines[..6], ["secret", "secrets=1", "root=1", "own=0", "logs=1", "env=blue"]);
+    assert_eq!(lines[6], "NoNewPrivs:\t1");
+    // The engine's default set less NET_RAW, bit 13.
+    assert_eq!(lines[7], "CapBnd:\t00000000a80405fb", "{output}");
+}
+
+#[tokio::test]
+async fn the_output_of_a_short_task_is_complete() {
+    let bench = Bench::new().await;
+    let (paths, mut out, mut err) = bench.pipes();
+    let id = bench.start(&bench.shell("echo one; echo bad >&2; printf two")).await;
+    let pump = bench.pump(&id, &paths, LogCursor::default());
+    bench.wait(&id).await;
+    let drained = within(pump.drain(LIMIT)).await;
+    assert!(drained.complete, "{drained:?}");
+    assert_eq!((rest(&mut out), rest(&mut err)), ("one\ntwo".into(), "bad\n".into()));
+}
+
+#[tokio::test]
+async fn long_lines_and_much_output_come_through_whole() {
+    let bench = Bench::new().await;
+    let (paths, mut out, _err) = bench.pipes();
+    let line = "head -c 100000 /dev/zero | tr '\\0' x; echo; seq 1 20000";
+    let id = bench.start(&bench.shell(line)).await;
+    let pump = bench.pump(&id, &paths, LogCursor::default());
+    let mut expected = format!("{}\n", "x".repeat(100_000));
+    expected.extend((1..=20_000).map(|n| format!("{n}\n")));
+    expect(&mut out, &expected).await;
+    assert_eq!(bench.wait(&id).await.exit_code, 0);
+    assert!(within(pump.drain(LIMIT)).await.complete);
+    assert_eq!(rest(&mut out), "");
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_and_a_pump_that_begins_anew_lose_and_repeat_nothing() {
+    let bench = Bench::new().await;
+    let (paths, mut out, _err) = bench.pipes();
+    let line = "echo one; until [ -e /local/a ]; do usleep 5000; done; echo two; \
+                until [ -e /local/b ]; do usleep 5000; done; echo six";
+    let id = bench.start(&bench.shell(line)).await;
+    let go = |name: &str| std::fs::write(bench.dir.path().join("web/local").join(name), "").expect("written");
+
+    let first = bench.pump(&id, &paths, LogCursor::default());
+    expect(&mut out, "one\n").await;
+    let one = settled(&first, LogCursor::default()).await;
+    drop(out);
+    go("a");
+    let mut out = reader(&paths.stdout);
+    expect(&mut out, "two\n").await;
+    let cursor = settled(&first, one).await;
+    drop(first);
+    let second = bench.pump(&id, &paths, cursor);
+    go("b");
+    bench.wait(&id).await;
+    assert!(within(second.drain(LIMIT)).await.complete);
+    assert_eq!(rest(&mut out), "six\n");
+}
+
+/// Returns the cursor once it speaks of two pieces: what was read from a pipe is noted a moment later.
+async fn settled(pump: &LogPump, since: LogCursor) -> LogCursor {
+    let mut status = pump.watch();
+    within(status.wait_for(|status| status.cursor.stdout.at_ns > since.stdout.at_ns)).await.expect("moved").cursor
+}
+
+#[tokio::test]
+async fn a_stop_gives_the_signal_a_chance_and_then_kills() {
+    let bench = Bench::new().await;
+    let obeys = "trap 'exit 7' TERM; touch /local/ready; while :; do usleep 5000; done";
+    let id = bench.start(&bench.shell(obeys)).await;
+    bench.ready().await;
+    bench.engine.stop(&id, None, Duration::from_secs(30)).await.expect("stopped");
+    assert_eq!(bench.wait(&id).await.exit_code, 7);
+
+    let ignores = "trap '' TERM INT; echo > /local/ready2; while :; do usleep 5000; done";
+    let id = bench.start(&bench.shell(ignores)).await;
+    bench.engine.stop(&id, Some("SIGINT".parse().expect("known")), Duration::from_millis(200)).await.expect("stopped");
+    let exit = bench.wait(&id).await;
+    assert_eq!((exit.exit_code, exit.signal), (137, 9));
+
+    bench.engine.stop(&id, None, Duration::from_secs(1)).await.expect("stopping what has ended is fine");
+    bench.engine.stop(&id, Some(Signal::TERM), Duration::from_secs(1)).await.expect("so it is with a signal");
+    bench.engine.remove(&id).await.expect("removed");
+    bench.engine.stop(&id, None, Duration::from_secs(1)).await.expect("and what is gone");
+}
+
+#[tokio::test]
+async fn a_paused_container_is_stopped_in_time() {
+    let bench = Bench::new().await;
+    let id = bench.start(&bench.task(&["sleep", "600"])).await;
+    docker(&["pause", id.as_str()]);
+    assert_eq!(bench.state(&id).await.state, RunState::Paused);
+    within(bench.engine.stop(&id, Some(Signal::TERM), Duration::from_millis(300))).await.expect("stopped");
+    assert_eq!(bench.wait(&id).await.exit_code, 137);
+    let id = bench.start(&bench.task(&["sleep", "600"])).await;
+    docker(&["pause", id.as_str()]);
+    within(bench.engine.stop(&id, None, Duration::from_secs(1))).await.expect("stopped");
+    assert_eq!(bench.wait(&id).await.exit_code, 137);
+}
+
+#[tokio::test]
+async fn a_signal_reaches_the_first_process_and_none_that_has_ended() {
+    let bench = Bench::new().await;
+    let line = "trap 'exit 9' HUP; touch /local/ready; while :; do usleep 5000; done";
+    let id = bench.start(&bench.shell(line)).await;
+    bench.ready().await;
+    bench.engine.signal(&id, Signal::HUP).await.expect("sent");
+    assert_eq!(bench.wait(&id).await.exit_code, 9);
+    assert!(matches!(bench.engine.signal(&id, Signal::HUP).await, Err(Error::NotRunning(_))));
+    bench.engine.remove(&id).await.expect("removed");
+    assert!(matches!(bench.engine.signal(&id, Signal::HUP).await, Err(Error::NotFound(_))));
+}
+
+#[tokio::test]
+async fn a_restart_is_in_place_and_hides_no_end() {
+    let bench = Bench::new().await;
+    let id = bench.start(&bench.task(&["sleep", "600"])).await;
+    let before = bench.state(&id).await;
+    let done = bench.engine.restart(&id, Some(Signal::KILL), Duration::from_secs(5)).await.expect("restarted");
+    let after = bench.state(&id).await;
+    assert_eq!((done, after.state), (Restart::Restarted, RunState::Running));
+    assert!(before.started_at < after.started_at && before.pid != after.pid);
+    bench.engine.signal(&id, Signal::KILL).await.expect("sent");
+    let exit = bench.wait(&id).await;
+    let done = bench.engine.restart(&id, None, Duration::from_secs(5)).await.expect("looked at");
+    assert_eq!((done, exit.exit_code), (Restart::Ended(exit.clone()), 137));
+}
+
+#[tokio::test]
+async fn a_command_answers_with_all_its_output() {
+    let bench = Bench::new().await;
+    let id = bench.start(&bench.task(&["sleep", "600"])).await;
+    let output = bench.exec(&id, "echo out; echo err >&2; exit 4").await;
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (b"out\n".as_slice(), b"err\n".as_slice()));
+    assert_eq!(output.exit_code, 4);
+    let much = bench.exec(&id, "head -c 3000000 /dev/zero").await;
+    assert_eq!((much.stdout.len(), much.exit_code), (1 << 20, 0));
+    bench.engine.signal(&id, Signal::KILL).await.expect("sent");
+    bench.wait(&id).await;
+    let late = bench.engine.exec(&id, &["true".to_owned()], LIMIT).await;
+    assert!(matches!(late, Err(Error::NotRunning(_))), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_command_that_takes_too_long_is_ended() {
+    let bench = Bench::new().await;
+    let id = bench.start(&bench.task(&["sleep", "600"])).await;
+    let words = ["sleep", "500"].map(str::to_owned);
+    let error = bench.engine.exec(&id, &words, Duration::from_millis(500)).await.expect_err("too long");
+    assert!(error.to_string().contains("was killed"), "{error}");
+    within(async {
+        while !bench.exec(&id, "pgrep -f 'sleep 500' || true").await.stdout.is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert!(bench.state(&id).await.alive());
+}
+
+#[tokio::test]
+async fn samples_show_what_a_container_uses() {
+    let bench = Bench::new().await;
+    let id = bench.start(&bench.shell("while :; do :; done")).await;
+    let first = bench.engine.stats(&id).await.expect("a sample");
+    let mut second = first.clone();
+    within(async {
+        while second.cpu.total_ns == first.cpu.total_ns {
+            second = bench.engine.stats(&id).await.expect("a sample");
+        }
+    })
+    .await;
+    assert!(second.percent_since(&first).total > 0.0);
+    assert!(second.memory.usage > 0 && second.pids >= Some(1), "{second:?}");
+    bench.engine.signal(&id, Signal::KILL).await.expect("sent");
+    bench.wait(&id).await;
+    assert!(matches!(bench.engine.stats(&id).await, Err(Error::NotRunning(_))));
+}
+
+#[tokio::test]
+async fn want_of_memory_is_told() {
+    let bench = Bench::new().await;
+    let mut task = bench.shell("x=x; while :; do x=$x$x; done");
+    task.resources.memory_limit = 8 << 20;
+    let id = bench.start(&task).await;
+    let exit = bench.wait(&id).await;
+    assert_eq!((exit.exit_code, exit.signal, exit.oom_killed), (137, 9, true));
+}
+
+#[tokio::test]
+async fn users_are_found_by_number_and_by_name() {
+    let bench = Bench::with_image("strongbox/app:1").await;
+    let id = bench.create(&bench.task(&["true"])).await;
+    let owner = async |user: Option<&str>| bench.engine.resolve_user(&id, &bench.image, user).await;
+    assert_eq!(owner(None).await.expect("the image's own"), Owner { uid: 10001, gid: 10001 });
+    assert_eq!(owner(Some("1234:7")).await.expect("numbers"), Owner { uid: 1234, gid: 7 });
+    assert_eq!(owner(Some("root")).await.expect("root"), Owner { uid: 0, gid: 0 });
+    assert_eq!(owner(Some("app")).await.expect("a name"), Owner { uid: 10001, gid: 10001 });
+    let error = owner(Some("nosuch")).await.expect_err("nobody");
+    assert!(matches!(error, Error::ConfigInvalid { .. }) && error.to_string().contains("nosuch"), "{error}");
+}
+
+#[tokio::test]
+async fn a_bound_file_is_seen_before_the_start() {
+    let bench = Bench::new().await;
+    std::fs::write(bench.secrets().join("probe"), "").expect("written");
+    let id = bench.create(&bench.task(&["true"])).await;
+    assert!(bench.engine.sees_file(&id, "/run/secrets/probe").await.expect("asked"));
+    assert!(!bench.engine.sees_file(&id, "/run/secrets/other").await.expect("asked"));
+}
+
+#[tokio::test]
+async fn containers_are_listed_by_our_marks_and_removed_twice() {
+    let (bench, other) = (Bench::new().await, Bench::new().await);
+    let task = bench.task(&["sleep", "600"]);
+    let id = bench.start(&task).await;
+    other.create(&other.task(&["true"])).await;
+    let listed = bench.engine.list_ours().await.expect("listed");
+    let [ours] = listed.as_slice() else { panic!("one: {listed:?}") };
+    assert_eq!((&ours.id, &ours.name, ours.state), (&id, &container_name(&task.meta), RunState::Running));
+    assert_eq!((ours.task_id.as_ref(), ours.task_key.clone()), (Some(&task.meta.id), Some(task.meta.id.key())));
+    let pending = tokio::spawn({
+        let (engine, id) = (bench.engine.clone(), id.clone());
+        async move { engine.wait(&id).await }
+    });
+    bench.engine.remove(&id).await.expect("removed");
+    bench.engine.remove(&id).await.expect("removed again");
+    assert!(bench.engine.inspect(&id).await.expect("asked").is_none());
+    assert_eq!(within(pending).await.expect("joined").expect("an end").exit_code, 137);
+    let late = bench.wait(&id).await;
+    assert_eq!((late.exit_code, late.message.as_deref()), (137, Some("container was removed outside")));
+}
+
+#[tokio::test]
+async fn a_leftover_of_the_same_task_is_replaced_and_a_strangers_container_is_not() {
+    let (bench, other) = (Bench::new().await, Bench::new().await);
+    let task = bench.task(&["sleep", "600"]);
+    let first = bench.start(&task).await;
+    let second = bench.create(&task).await;
+    assert_ne!(first, second);
+    assert!(bench.engine.inspect(&first).await.expect("asked").is_none());
+    let image = other.image.clone();
+    let spec = ContainerSpec { task: &task, image: &image, secrets: None };
+    let error = other.engine.create(&spec).await.expect_err("the name is another's");
+    assert!(matches!(error, Error::EngineRefused { passing: true, .. }), "{error}");
+    assert!(bench.engine.inspect(&second).await.expect("asked").is_some());
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_refused_for_good() {
+    let bench = Bench::new().await;
+    let id = bench.create(&bench.task(&["/nosuch"])).await;
+    let error = bench.engine.start(&id).await.expect_err("nothing to run");
+    assert!(!error.recoverable() && error.to_string().contains("nosuch"), "{error}");
+}
+
+#[tokio::test]
+async fn images_that_cannot_be_had_are_told_apart() {
+    let bench = Bench::new().await;
+    let absent = "strongbox/absent:1".parse().expect("a reference");
+    let error = bench.engine.ensure_image(&absent, Pull::Never, &|_| ()).await.expect_err("absent");
+    assert!(matches!(error, Error::ImageRefused { .. }), "{error}");
+    // Port 9 of the loopback refuses; the engine takes loopback registries without TLS.
+    let away = "127.0.0.1:9/absent:1".parse().expect("a reference");
+    let nothing = |_| ();
+    let (one, two) = tokio::join!(
+        bench.engine.ensure_image(&away, Pull::Missing, &nothing),
+        bench.engine.ensure_image(&away, Pull::Missing, &nothing),
+    );
+    for error in [one.expect_err("away"), two.expect_err("away")] {
+        assert!(
+            matches!(error, Error::ImageUnavailable { .. }) && error.to_string().contains("127.0.0.1:9"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn labels_of_the_driver_are_refused_before_anything_is_made() {
+    let bench = Bench::new().await;
+    let mut task = bench.task(&["true"]);
+    task.container.labels = [("strongbox.instance".to_owned(), "mine".to_owned())].into();
+    assert!(matches!(review(&task, bench.engine.policy()), Err(Error::ConfigInvalid { .. })));
+}
+
+#[tokio::test]
+async fn the_engine_describes_itself() {
+    let bench = Bench::new().await;
+    let info = bench.engine.info().await.expect("described");
+    assert!(!info.version.is_empty() && !info.id.is_empty() && info.cpus > 0 && info.memory > 0, "{info:?}");
+    assert!(info.runtimes.contains(&"runc".to_owned()), "{info:?}");
+}
+
+#[tokio::test]
+async fn an_engine_that_is_away_is_told_as_such() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let policy = Policy { socket: dir.path().join("docker.sock"), ..Policy::default() };
+    let engine = Docker::new(policy, "test");
+    let id: ContainerId = "abc".parse().expect("an id");
+    assert!(matches!(engine.inspect(&id).await, Err(Error::EngineUnavailable { .. })));
+    let waiting = tokio::time::timeout(Duration::from_millis(300), engine.wait(&id)).await;
+    assert!(waiting.is_err(), "an engine that is away says nothing about a container");
+}
+
+#[tokio::test]
+async fn the_agreed_dialect_is_in_every_request() {
+    let proxy = Proxy::new();
+    let bench = Bench::behind(proxy.socket(), "strongbox/busybox:1").await;
+    let id = bench.start(&bench.shell("exit 3")).await;
+    bench.wait(&id).await;
+    let mut requests = proxy.requests();
+    assert!(requests.remove(0).contains(" /version"), "the dialect is asked for first");
+    assert!(requests.len() >= 4, "{requests:?}");
+    for request in requests {
+        let path = request.split(' ').nth(1).expect("a path");
+        assert!(path.starts_with("/v1.") && path[4..].contains('/'), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_lives_through_an_engine_that_goes_and_comes_back() {
+    let proxy = Proxy::new();
+    let bench = Bench::behind(proxy.socket(), "strongbox/busybox:1").await;
+    let id = bench.start(&bench.shell("until [ -e /local/end ]; do usleep 5000; done; exit 5")).await;
+    let pending = tokio::spawn({
+        let (engine, id) = (bench.engine.clone(), id.clone());
+        async move { engine.wait(&id).await }
+    });
+    within(proxy.asked("/wait")).await;
+    proxy.down();
+    std::fs::write(bench.dir.path().join("web/local/end"), "").expect("written");
+    let direct = Docker::new(Policy::default(), "test");
+    assert_eq!(within(direct.wait(&id)).await.expect("an end").exit_code, 5);
+    assert!(!pending.is_finished(), "an engine that is away says nothing about a container");
+    proxy.up();
+    assert_eq!(within(pending).await.expect("joined").expect("an end").exit_code, 5);
+}
+
+#[tokio::test]
+async fn output_written_while_the_engine_is_away_is_neither_lost_nor_repeated() {
+    let proxy = Proxy::new();
+    let bench = Bench::behind(proxy.socket(), "strongbox/busybox:1").await;
+    let (paths, mut out, _err) = bench.pipes();
+    let line = "echo one; until [ -e /local/go ]; do usleep 5000; done; echo two; touch /local/ready; \
+                until [ -e /local/end ]; do usleep 5000; done; echo six";
+    let id = bench.start(&bench.shell(line)).await;
+    let pump = bench.pump(&id, &paths, LogCursor::default());
+    expect(&mut out, "one\n").await;
+    proxy.down();
+    std::fs::write(bench.dir.path().join("web/local/go"), "").expect("written");
+    bench.ready().await;
+    proxy.up();
+    std::fs::write(bench.dir.path().join("web/local/end"), "").expect("written");
+    bench.wait(&id).await;
+    assert!(within(pump.drain(LIMIT)).await.complete);
+    assert_eq!(rest(&mut out), "two\nsix\n");
+}
+
+#[tokio::test]
+async fn a_lost_reply_to_a_create_leaves_one_container() {
+    let proxy = Proxy::new();
+    let bench = Bench::behind(proxy.socket(), "strongbox/busybox:1").await;
+    proxy.swallow_reply("/containers/create");
+    let id = bench.create(&bench.task(&["true"])).await;
+    let listed = bench.engine.list_ours().await.expect("listed");
+    assert_eq!(listed.iter().map(|ours| &ours.id).collect::<Vec<_>>(), [&id]);
+    assert_eq!(proxy.requests().iter().filter(|request| request.contains("/containers/create")).count(), 3);
+}
+
+/// Does by hand what a person would.
+fn docker(words: &[&str]) {
+    let done = std::process::Command::new("docker").args(words).output().expect("run `make setup` first");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
