@@ -5,9 +5,12 @@
 //! still empty directory. Where they meet the files are published and the container starts. A failure anywhere gives back
 //! all that was made, newest first.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 
 use super::{
     Class, DriverError, acquire,
@@ -39,7 +42,7 @@ use crate::{
 pub(super) async fn launch(parts: &Arc<Parts>, spec: TaskSpec) -> Result<(Started, Task), DriverError> {
     let plan = Arc::new(Plan::check(&parts.settings, &spec.meta, &Asks::of(&spec))?);
     prepare::check(parts, &spec)?;
-    let attempt = Attempt::begin(parts, plan, spec).await?;
+    let attempt = Attempt::new(parts, plan, spec);
     match attempt.run().await {
         Ok(charge) => attempt.hand_over(charge).await,
         Err(error) => {
@@ -55,7 +58,7 @@ struct Attempt {
     plan: Arc<Plan>,
     spec: TaskSpec,
     key: TaskKey,
-    dir: Option<Arc<SecretsDir>>,
+    dir: OnceLock<Arc<SecretsDir>>,
     held: Arc<Mutex<Holdings>>,
 }
 
@@ -67,60 +70,62 @@ struct Launched {
 }
 
 impl Attempt {
-    /// Notes the intent and mounts the directory.
-    async fn begin(parts: &Arc<Parts>, plan: Arc<Plan>, spec: TaskSpec) -> Result<Self, DriverError> {
+    fn new(parts: &Arc<Parts>, plan: Arc<Plan>, spec: TaskSpec) -> Self {
         let key = spec.meta.id.key();
-        parts.journal.append(&key, Step::Intent { meta: Box::new(spec.meta.clone()) }).await?;
-        fail_point("intent");
-        let mut attempt = Self { parts: Arc::clone(parts), plan, spec, key, dir: None, held: Arc::default() };
-        if !attempt.plan.asks_nothing() {
-            match parts.tmpfs.create(&attempt.key) {
-                Ok(dir) => attempt.dir = Some(Arc::new(dir)),
-                Err(error) => {
-                    attempt.undo().await;
-                    return Err(error.into());
-                }
-            }
-        }
-        fail_point("mounted");
-        Ok(attempt)
+        Self { parts: Arc::clone(parts), plan, spec, key, dir: OnceLock::new(), held: Arc::default() }
     }
 
     /// The two branches and what comes after they have met.
     async fn run(&self) -> Result<Launched, DriverError> {
-        let (delivery, prepared) =
-            tokio::try_join!(self.acquire(), prepare::create(&self.parts, &self.spec, self.dir.as_deref()))?;
+        let (ready, made) = oneshot::channel();
+        let (delivery, prepared) = tokio::try_join!(self.secrets_branch(ready), self.image_branch(made))?;
         fail_point("joined");
         let keeper = match delivery {
             Some((asker, rendered)) => Some(self.publish(asker, rendered, &prepared).await?),
             None => None,
         };
         fail_point("published");
-        self.parts.engine.start(&prepared.container).await?;
+        // The note and the start are under way together: whichever a crash leaves alone, the sweeper undoes it.
+        let noted = self.parts.journal.append(&self.key, Step::Started);
+        let (started, noted) = tokio::join!(self.parts.engine.start(&prepared.container), noted);
+        started?;
+        noted?;
         fail_point("started");
         let engine = Arc::clone(&self.parts.engine);
         let pump = LogPump::spawn(engine, prepared.container.clone(), self.spec.logs.as_ref(), LogCursor::default());
-        self.parts.journal.append(&self.key, Step::Started).await?;
-        fail_point("noted");
         Ok(Launched { prepared, keeper, pump })
     }
 
-    /// The secrets branch; `None` for a task that asks for nothing.
-    async fn acquire(&self) -> Result<Option<(Asker, Rendered)>, DriverError> {
+    /// Notes the intent and mounts the directory, lets the other branch know, then fetches and renders; `None` for a task
+    /// that asks for nothing.
+    async fn secrets_branch(&self, ready: oneshot::Sender<()>) -> Result<Option<(Asker, Rendered)>, DriverError> {
+        self.parts.journal.append(&self.key, Step::Intent { meta: Box::new(self.spec.meta.clone()) }).await?;
+        fail_point("intent");
         if self.plan.asks_nothing() {
+            ready.send(()).ok();
             return Ok(None);
         }
         let asker = Asker::new(Arc::clone(&self.parts), Arc::clone(&self.plan), self.spec.secrets_dir())?;
+        self.dir.set(Arc::new(self.parts.tmpfs.create(&self.key)?)).ok();
+        fail_point("mounted");
+        ready.send(()).ok();
         let rendered = acquire::acquire(&asker, &self.held, &|held| self.record_session(held)).await?;
         Ok(Some((asker, rendered)))
     }
 
+    /// Gets the image, and once the intent is on disk and the directory there, creates the container around it.
+    async fn image_branch(&self, made: oneshot::Receiver<()>) -> Result<Prepared, DriverError> {
+        let image = prepare::image(&self.parts, &self.spec).await?;
+        fail_point("image-ready");
+        // Without the other branch's word nothing is created; that branch then has the error to report.
+        made.await.map_err(|_| DriverError::new(Class::Internal, "the task's directory was not made"))?;
+        prepare::create(&self.parts, &self.spec, &image, self.dir.get().map(AsRef::as_ref)).await
+    }
+
     /// Shows the first generation to the container that is about to start.
     async fn publish(&self, asker: Asker, rendered: Rendered, prepared: &Prepared) -> Result<Keeper, DriverError> {
-        let dir = self
-            .dir
-            .as_ref()
-            .ok_or_else(|| DriverError::new(Class::Internal, "no directory for the task's secrets"))?;
+        let dir =
+            self.dir.get().ok_or_else(|| DriverError::new(Class::Internal, "no directory for the task's secrets"))?;
         let owner: Owner = prepared.owner;
         let generation = Generation(1);
         let mut held = self.held.lock().await;
@@ -139,7 +144,7 @@ impl Attempt {
 
     /// Writes the token down the moment it is there, so that a crash from here on cannot lose it.
     fn record_session(&self, held: &Holdings) -> Result<(), DriverError> {
-        let Some(dir) = &self.dir else { return Ok(()) };
+        let Some(dir) = self.dir.get() else { return Ok(()) };
         let mut record = Record::new(self.spec.meta.clone(), Asks::of(&self.spec));
         record.holdings = held.clone();
         record.write(dir)
@@ -156,7 +161,7 @@ impl Attempt {
             started_at,
             pump: launched.pump,
             keeper: launched.keeper,
-            dir: self.dir.clone(),
+            dir: self.dir.get().cloned(),
         };
         let task = Supervisor::spawn(Arc::clone(&self.parts), charge);
         Ok((Started { state: handle.to_bytes(), network }, task))
@@ -168,7 +173,9 @@ impl Attempt {
             tracing::warn!(task_id = %self.spec.meta.id, %error, "The container of a failed start was not removed; the sweeper will");
         }
         let holdings = self.held.lock().await.clone();
-        if let Err(error) = finish::give_back(&self.parts, &self.spec.meta, Some(holdings), self.dir.as_deref()).await {
+        if let Err(error) =
+            finish::give_back(&self.parts, &self.spec.meta, Some(holdings), self.dir.get().map(AsRef::as_ref)).await
+        {
             tracing::warn!(task_id = %self.spec.meta.id, %error, "Not everything of a failed start was given back; the sweeper will");
         }
     }

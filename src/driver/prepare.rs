@@ -37,26 +37,26 @@ pub(super) fn check(parts: &Parts, spec: &TaskSpec) -> Result<(), DriverError> {
     Ok(())
 }
 
-/// Pulls the image if needed, creates the container around the still empty directory and resolves its user.
+/// Creates the container around the still empty directory and resolves its user.
 pub(super) async fn create(
     parts: &Arc<Parts>,
     spec: &TaskSpec,
+    image: &Image,
     dir: Option<&SecretsDir>,
 ) -> Result<Prepared, DriverError> {
-    let image = image(parts, spec).await?;
-    fail_point("image-ready");
     let secrets = dir.map(SecretsDir::bind_source);
-    let wanted = ContainerSpec { task: spec, image: &image, secrets: secrets.as_deref() };
+    let wanted = ContainerSpec { task: spec, image, secrets: secrets.as_deref() };
     let container = parts.engine.create(&wanted).await?;
     fail_point("created");
-    let owner = parts.engine.resolve_user(&container, &image, spec.user.as_deref()).await?;
+    let owner = parts.engine.resolve_user(&container, image, spec.user.as_deref()).await?;
     if let Some(dir) = dir {
         check_visible(parts, &container, dir).await?;
     }
     Ok(Prepared { container, owner })
 }
 
-async fn image(parts: &Arc<Parts>, spec: &TaskSpec) -> Result<Image, DriverError> {
+/// Gets the image, telling the user when it has to be pulled.
+pub(super) async fn image(parts: &Arc<Parts>, spec: &TaskSpec) -> Result<Image, DriverError> {
     let reference = container::review(spec, &parts.settings.container)?;
     let policy = if spec.container.force_pull { Pull::Always } else { Pull::Missing };
     let (teller, meta) = (Arc::clone(parts), spec.meta.clone());
