@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream, stream::BoxStream};
 
-use super::{AttributeValue, DriverError, Fingerprint, Health, parts::Parts};
+use super::{AttributeValue, DriverError, Fingerprint, Health, parts::Parts, service::SUPERSEDED};
 use crate::{container::EngineInfo, vault::Health as VaultHealth};
 
 /// How often the engine is looked at: its going and coming is seen within ten seconds.
@@ -79,6 +79,9 @@ impl Looker {
 
     /// The engine is there; is the rest?
     fn judge(&self, attributes: BTreeMap<String, AttributeValue>) -> Fingerprint {
+        if self.parts.journal.is_superseded() {
+            return Fingerprint { health: Health::Unhealthy, description: SUPERSEDED.to_owned(), attributes };
+        }
         if self.parts.vault.is_none() {
             let description = "no vault address; add a vault block to the plugin's configuration".to_owned();
             return Fingerprint { health: Health::Unhealthy, description, attributes };

@@ -21,6 +21,9 @@ use crate::domain::{ExecOutput, ExitResult, LogPaths, Signal, TaskEvent, TaskId,
 
 /// Longest time a destroy waits for the server to take a revocation; the sweeper goes on after it.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
+/// What a process that was taken over from says.
+pub(super) const SUPERSEDED: &str =
+    "another process of this driver has taken over the state directory; stop one of the two agents";
 /// Longest stop time that is taken as meant.
 const STOP_MAX: Duration = Duration::from_secs(24 * 3600);
 
@@ -59,6 +62,15 @@ impl Driver {
             Ok(parts)
         };
         self.shared.parts.get_or_try_init(build).await.cloned()
+    }
+
+    /// As [`Driver::parts`], for a verb that makes or takes over something: refused once a newer process does that.
+    async fn acting_parts(&self) -> Result<Arc<Parts>, DriverError> {
+        let parts = self.parts().await?;
+        match parts.journal.is_superseded() {
+            true => Err(DriverError::new(Class::StateUnavailable, SUPERSEDED)),
+            false => Ok(parts),
+        }
     }
 
     fn tasks(&self) -> &Tasks {
@@ -117,7 +129,7 @@ impl TaskDriver for Driver {
 
     async fn start(&self, spec: TaskSpec) -> Result<Started, DriverError> {
         let id = spec.meta.id.clone();
-        let parts = self.parts().await?;
+        let parts = self.acting_parts().await?;
         let exists = || DriverError::new(Class::TaskExists, format!("task {id} has been started already"));
         let _claim = self.tasks().claim(&id.key()).ok_or_else(exists)?;
         self.undo_earlier(&parts, &spec).await?;
@@ -131,7 +143,7 @@ impl TaskDriver for Driver {
         if self.tasks().knows(&task.id) {
             return Ok(());
         }
-        let parts = self.parts().await?;
+        let parts = self.acting_parts().await?;
         let busy = || DriverError::new(Class::StateUnavailable, format!("task {} is being started or undone", task.id));
         let _claim = self.tasks().claim(&task.id.key()).ok_or_else(busy)?;
         self.tasks().insert(recover::recover(&parts, task, logs, state)?);
