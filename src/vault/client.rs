@@ -3,30 +3,24 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, RwLock},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use async_trait::async_trait;
-use http::header;
-use reqwest::Url;
 use rustify::endpoint::Endpoint;
 use serde_json::{Value, json};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::sync::Semaphore;
 use vaultrs::client::VaultClient;
 use zeroize::Zeroizing;
 
 use super::{
     Error, Health, Kind, KvMount, LeaseInfo, Reply, Settings, SettingsError, TokenInfo, Vault,
+    answer::{health, kv_mount, lease_info, token_info, understand},
     endpoint::Call,
-    envelope::{Envelope, Unreadable},
-    error::kind_of,
+    envelope::Envelope,
     http::{Answer, Exchange, Headers, vault_client},
 };
-use crate::domain::{Accessor, Lease, LeaseId, SecretString, ServerPath, Session};
-
-/// Longest time that a server may ask to be left alone.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+use crate::domain::{Lease, LeaseId, SecretString, ServerPath, Session};
 
 /// A server reached over HTTP.
 pub struct Client {
@@ -251,102 +245,4 @@ impl Vault for Client {
             Ok(envelope) => Ok(envelope.data.as_ref().and_then(kv_mount)),
         }
     }
-}
-
-/// Returns the envelope of a good answer, or the error that another answer means.
-fn understand(action: &str, answer: Answer, address: &str) -> Result<Envelope, Error> {
-    let retry_after = retry_after(&answer);
-    let status = answer.status;
-    let parsed = Envelope::parse(&answer.body);
-    match (status, parsed) {
-        (200..=299, Ok(envelope)) => Ok(envelope),
-        (200..=299, Err(Unreadable::Malformed)) => Err(Error::answered(Kind::Malformed, action, status, &[], None)),
-        (200..=299, Err(Unreadable::TooLarge)) => Err(Error::new(Kind::TooLarge, action, "too deep or too wide")),
-        (300..=399, _) => Err(redirected(action, &answer, address)),
-        (404, Ok(envelope)) if envelope.is_deleted_version() => {
-            Err(Error::answered(Kind::Deleted, action, status, &[], None))
-        }
-        (_, Ok(envelope)) => {
-            let said = envelope.complaints();
-            Err(Error::answered(kind_of(status, said), action, status, said, retry_after))
-        }
-        // A balancer's page; what it says is not the server's word.
-        (_, Err(_)) => Err(Error::answered(kind_of(status, &[]), action, status, &[], retry_after)),
-    }
-}
-
-/// Returns the error for a redirect, which is never followed: the token would go where nobody configured.
-fn redirected(action: &str, answer: &Answer, address: &str) -> Error {
-    let target = answer.headers.get(header::LOCATION).and_then(|value| value.to_str().ok());
-    let target = target.and_then(|location| Url::parse(address).and_then(|base| base.join(location)).ok());
-    let elsewhere = |target: &Url| Url::parse(address).is_ok_and(|base| base.origin() != target.origin());
-    let (kind, why) = match target.filter(elsewhere) {
-        Some(target) => {
-            let host = target.host_str().unwrap_or_default();
-            let why = "which is not followed; configure the active node's address or let standbys forward";
-            (Kind::Unavailable, format!("the server redirects to {host:?}, {why}"))
-        }
-        None => (Kind::Invalid, "the server redirects to another path, which is not followed".to_owned()),
-    };
-    Error::answered(kind, action, answer.status, &[why], None)
-}
-
-fn retry_after(answer: &Answer) -> Option<Duration> {
-    let seconds = answer.headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
-fn health(body: &[u8]) -> Option<Health> {
-    let body: Value = serde_json::from_slice(body).ok()?;
-    Some(Health {
-        initialized: body.get("initialized")?.as_bool()?,
-        sealed: body.get("sealed")?.as_bool()?,
-        standby: flag(&body, "standby"),
-        version: text(&body, "version"),
-        cluster: text(&body, "cluster_name"),
-    })
-}
-
-fn token_info(data: &Value) -> TokenInfo {
-    let policies = data.get("policies").and_then(Value::as_array).into_iter().flatten();
-    TokenInfo {
-        accessor: Some(text(data, "accessor")).filter(|accessor| !accessor.is_empty()).map(Accessor),
-        ttl: seconds(data, "ttl"),
-        creation_ttl: seconds(data, "creation_ttl"),
-        explicit_max_ttl: seconds(data, "explicit_max_ttl"),
-        renewable: flag(data, "renewable"),
-        policies: policies.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-        kind: text(data, "type"),
-    }
-}
-
-fn lease_info(lease: &LeaseId, data: &Value) -> LeaseInfo {
-    let issued = OffsetDateTime::parse(&text(data, "issue_time"), &Rfc3339).ok();
-    LeaseInfo {
-        id: lease.clone(),
-        ttl: seconds(data, "ttl"),
-        renewable: flag(data, "renewable"),
-        issued: issued.map(SystemTime::from),
-    }
-}
-
-fn kv_mount(data: &Value) -> Option<KvMount> {
-    if !matches!(text(data, "type").as_str(), "kv" | "generic") {
-        return None;
-    }
-    let version = data.pointer("/options/version").and_then(Value::as_str);
-    let version = if version == Some("2") { 2 } else { 1 };
-    Some(KvMount { mount: text(data, "path").trim_end_matches('/').to_owned(), version })
-}
-
-fn text(data: &Value, key: &str) -> String {
-    data.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn flag(data: &Value, key: &str) -> bool {
-    data.get(key).and_then(Value::as_bool).unwrap_or_default()
-}
-
-fn seconds(data: &Value, key: &str) -> Duration {
-    Duration::from_secs(data.get(key).and_then(Value::as_u64).unwrap_or_default())
 }

@@ -8,6 +8,7 @@
 //!
 //! It does not know tasks, schedules or files; who asks decides when, and what to do about an error, by its [`Kind`].
 
+mod answer;
 mod client;
 mod endpoint;
 mod envelope;
