@@ -3,7 +3,14 @@
 //! Before each request that makes a credential the journal has the intent, after it the name of what was made. What the
 //! answers mean for the task's files is not known here.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
 use serde_json::{Value, json};
 
@@ -18,7 +25,7 @@ use super::{
 use crate::{
     domain::{Lease, LeaseId, SecretString, ServerPath, Session, TaskKey, fail_point},
     journal::Step,
-    pki::{self, IssuedCertificate, PkiError},
+    pki::{self, CertificateSpec, IssuedCertificate, Pending, PkiError},
     template::Dependency,
     vault::{self, Kind, KvMount, Reply, Vault},
 };
@@ -32,6 +39,7 @@ pub(super) struct Asker {
     login: Arc<Login>,
     key: TaskKey,
     secrets_dir: std::path::PathBuf,
+    announced: Arc<AtomicBool>,
 }
 
 /// Why something was not obtained.
@@ -109,7 +117,7 @@ impl Asker {
         let login =
             parts.login.clone().ok_or_else(|| DriverError::new(Class::Internal, "a server without a way to log in"))?;
         let key = plan.meta.id.key();
-        Ok(Self { parts, plan, vault, login, key, secrets_dir })
+        Ok(Self { parts, plan, vault, login, key, secrets_dir, announced: Arc::default() })
     }
 
     /// Returns the token of the living session.
@@ -135,18 +143,30 @@ impl Asker {
             .map_err(|_| AskError::Driver(DriverError::new(Class::Internal, "the login ended without an answer")))?
     }
 
+    /// Notes that a login is about to be asked for. The next login then goes without that note, so that a start can have
+    /// it written together with its first one.
+    pub(super) async fn announce_login(&self) -> Result<(), DriverError> {
+        let step = Step::Asking { what: format!("login {}", self.plan.role) };
+        self.parts.journal.append(&self.key, step).await?;
+        self.announced.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
     async fn login_now(&self) -> Result<Timed<Session>, AskError> {
         let role = &self.plan.role;
         let jwt =
             self.login.jwt(&self.plan.meta, &self.plan.identity, &self.secrets_dir).await.map_err(AskError::Driver)?;
-        self.note(Step::Asking { what: format!("login {role}") }).await?;
+        if !self.announced.swap(false, Ordering::Relaxed) {
+            self.announce_login().await.map_err(AskError::Driver)?;
+            self.announced.store(false, Ordering::Relaxed);
+        }
         fail_point("before-login");
         let session = self.vault.login_jwt(&self.login.mount, role, &jwt).await.map_err(|source| {
             AskError::vault(format!("log in with role {role:?} at auth/{}", self.login.mount), source)
         })?;
         fail_point("after-login");
         let deadline = (!session.duration.is_zero()).then(|| SystemTime::now() + session.duration);
-        self.note(Step::LoggedIn { accessor: session.accessor.clone(), namespace: self.namespace(), deadline }).await?;
+        self.noted(Step::LoggedIn { accessor: session.accessor.clone(), namespace: self.namespace(), deadline });
         let life = session.duration;
         Ok(Timed::granted(session, life))
     }
@@ -171,7 +191,7 @@ impl Asker {
         fail_point("after-read");
         if let Some(lease) = &reply.lease {
             let deadline = Some(SystemTime::now() + lease.duration);
-            self.note(Step::Leased { lease_id: lease.id.clone(), namespace: self.namespace(), deadline }).await?;
+            self.noted(Step::Leased { lease_id: lease.id.clone(), namespace: self.namespace(), deadline });
         }
         self.show_warnings(path.as_str(), &reply);
         Ok(Answer::from(reply))
@@ -247,8 +267,10 @@ impl Asker {
         plan: &CertificatePlan,
     ) -> Result<IssuedCertificate, AskError> {
         let what = || format!("certificate {:?} from {}", plan.request.name, plan.path);
-        let pending = pki::request(&plan.spec).map_err(|source| AskError::Pki { what: what(), source })?;
-        self.note(Step::Asking { what: plan.path.to_string() }).await?;
+        let (pending, noted) =
+            tokio::join!(make_key(&plan.spec), self.note(Step::Asking { what: plan.path.to_string() }));
+        noted?;
+        let pending = pending.map_err(AskError::Driver)?.map_err(|source| AskError::Pki { what: what(), source })?;
         fail_point("before-issue");
         let body = json!({
             "csr": pending.csr_pem(),
@@ -260,12 +282,11 @@ impl Asker {
             self.vault.write(token, &plan.path, &body).await.map_err(|source| AskError::vault(what(), source))?;
         fail_point("after-issue");
         let issued = pending.accept(&reply.data).map_err(|source| AskError::Pki { what: what(), source })?;
-        self.note(Step::Issued {
+        self.noted(Step::Issued {
             mount: plan.mount.clone(),
             serial: issued.serial.clone(),
             not_after: issued.not_after,
-        })
-        .await?;
+        });
         self.show_warnings(plan.path.as_str(), &reply);
         Ok(issued)
     }
@@ -300,7 +321,7 @@ impl Asker {
         for lease in superseded.leases {
             let Some(token) = holdings.token() else { continue };
             match self.vault.revoke_lease(token, &lease).await {
-                Ok(()) => self.note_quietly(Step::LeaseRevoked { lease_id: lease }).await,
+                Ok(()) => self.noted(Step::LeaseRevoked { lease_id: lease }),
                 Err(error) => {
                     tracing::info!(task_id = %self.plan.meta.id, %lease, %error, "A replaced lease stays until its session ends")
                 }
@@ -308,7 +329,7 @@ impl Asker {
         }
         for (accessor, token) in superseded.tokens {
             match (self.vault.revoke_self(&token).await, accessor) {
-                (Ok(()), Some(accessor)) => self.note_quietly(Step::TokenRevoked { accessor }).await,
+                (Ok(()), Some(accessor)) => self.noted(Step::TokenRevoked { accessor }),
                 (Ok(()), None) => {}
                 (Err(error), accessor) => {
                     let accessor = accessor.map(|accessor| accessor.to_string()).unwrap_or_default();
@@ -335,11 +356,9 @@ impl Asker {
         }
     }
 
-    /// Notes what is over; that it could not be noted costs at most a second revocation.
-    async fn note_quietly(&self, step: Step) {
-        if let Err(error) = self.parts.journal.append(&self.key, step).await {
-            tracing::warn!(task_id = %self.plan.meta.id, %error, "The journal did not take a note");
-        }
+    /// Notes what an earlier note announced, without waiting for the disk: the task's record has the credential itself.
+    fn noted(&self, step: Step) {
+        self.parts.journal.note(&self.key, step);
     }
 
     /// Returns the server's namespace, kept beside each name, which means nothing without it.
@@ -373,4 +392,11 @@ impl From<Reply> for Answer {
         });
         Self { value: Arc::new(value), lease: timed, read_at: SystemTime::now() }
     }
+}
+
+/// Makes a key and a signing request apart from the other tasks' work: an RSA key takes a good part of a second.
+async fn make_key(spec: &CertificateSpec) -> Result<Result<Pending, PkiError>, DriverError> {
+    let spec = spec.clone();
+    let made = tokio::task::spawn_blocking(move || pki::request(&spec)).await;
+    made.map_err(|error| DriverError::new(Class::Internal, format!("make a key: {error}")))
 }

@@ -99,13 +99,19 @@ impl Attempt {
     /// Notes the intent and mounts the directory, lets the other branch know, then fetches and renders; `None` for a task
     /// that asks for nothing.
     async fn secrets_branch(&self, ready: oneshot::Sender<()>) -> Result<Option<(Asker, Rendered)>, DriverError> {
-        self.parts.journal.append(&self.key, Step::Intent { meta: Box::new(self.spec.meta.clone()) }).await?;
-        fail_point("intent");
+        let intent = self.parts.journal.append(&self.key, Step::Intent { meta: Box::new(self.spec.meta.clone()) });
         if self.plan.asks_nothing() {
+            intent.await?;
+            fail_point("intent");
             ready.send(()).ok();
             return Ok(None);
         }
         let asker = Asker::new(Arc::clone(&self.parts), Arc::clone(&self.plan), self.spec.secrets_dir())?;
+        // One flush of the disk carries both notes.
+        let (noted, announced) = tokio::join!(intent, asker.announce_login());
+        noted?;
+        announced?;
+        fail_point("intent");
         self.dir.set(Arc::new(self.parts.tmpfs.create(&self.key)?)).ok();
         fail_point("mounted");
         ready.send(()).ok();

@@ -89,6 +89,15 @@ impl Journal {
         result
     }
 
+    /// Notes that `step` has happened, without waiting for the disk: for what an earlier line already announced. Lines keep
+    /// their order, and the next [`Journal::append`] says when they cannot be written.
+    pub fn note(&self, key: &TaskKey, step: Step) {
+        if let Some(requests) = &self.requests {
+            let (done, _) = oneshot::channel();
+            requests.send(Request { entry: Entry::new(key.clone(), step), done }).ok();
+        }
+    }
+
     /// Notes that nothing of a task is left; its lines go when the file is made short. An unknown task is fine.
     pub async fn close(&self, key: &TaskKey) -> Result<()> {
         match self.task(key) {
