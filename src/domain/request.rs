@@ -103,6 +103,13 @@ impl ServerPath {
     }
 }
 
+impl ServerPathError {
+    /// Returns what is wrong without the path, for a path that was made of a secret.
+    pub fn why(&self) -> &'static str {
+        self.why
+    }
+}
+
 impl FromStr for ServerPath {
     type Err = ServerPathError;
 
