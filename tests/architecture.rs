@@ -15,7 +15,7 @@ const LAYERS: [&[&str]; 5] = [
 ];
 
 /// Foreign crates and the folders that may name them.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("tonic", &["plugin"]),
     ("tonic_health", &["plugin"]),
     ("prost", &["plugin"]),
@@ -29,7 +29,6 @@ const HOMES: [(&str, &[&str]); 14] = [
     ("jsonwebtoken", &["vault"]),
     ("rcgen", &["pki"]),
     ("x509_parser", &["pki"]),
-    ("gotmpl", &["template"]),
 ];
 
 fn source() -> PathBuf {

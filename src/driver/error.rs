@@ -246,7 +246,10 @@ impl From<pki::PkiError> for DriverError {
 impl From<template::TemplateError> for DriverError {
     fn from(error: template::TemplateError) -> Self {
         let class = match &error {
-            template::TemplateError::MissingKey { .. } => Class::SecretMissing,
+            template::TemplateError::MissingKey { .. } | template::TemplateError::NullValue { .. } => {
+                Class::SecretMissing
+            }
+            template::TemplateError::Refused { .. } => Class::PathRefused,
             template::TemplateError::Limit { .. } => Class::TemplateLimit,
             _ => Class::TemplateInvalid,
         };

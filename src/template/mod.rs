@@ -1,51 +1,131 @@
-//! stub
-#![allow(missing_docs)]
-use crate::domain::*;
-use serde::{Deserialize, Serialize};
+//! Texts with places for secrets, in consul-template's language.
+//!
+//! A source is parsed and checked once, and rendered in passes: each pass tells what it asked for and what of that was
+//! missing, the caller fetches, and renders again until nothing is. Rendering is pure: no server, clock, file or
+//! environment. Values are data and never read as template text. Sources, outputs, depth and work are bounded.
+//!
+//! The language is Go's, with the functions of consul-template that compute; what could run, write or reach out does
+//! not exist. Where Go would print `<no value>` or a complaint into the text, this refuses with the place.
+
+mod dependency;
+mod error;
+mod functions;
+mod json;
+mod lexer;
+mod limits;
+mod literal;
+mod number;
+mod parser;
+mod render;
+mod syntax;
+mod text;
+mod value;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
 };
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Dependency {
-    pub path: ServerPath,
-    pub params: BTreeMap<String, String>,
-}
-impl Dependency {
-    pub fn read(path: ServerPath) -> Self {
-        Self { path, params: BTreeMap::new() }
-    }
-    pub fn is_write(&self) -> bool {
-        !self.params.is_empty()
-    }
-}
-pub trait Answers {
-    fn get(&self, dependency: &Dependency) -> Option<Arc<serde_json::Value>>;
-}
-pub struct Rendered {
-    pub text: SecretBytes,
-    pub used: BTreeSet<Dependency>,
-    pub missing: BTreeSet<Dependency>,
-}
+
+pub use dependency::{Answers, Dependency, NoAnswers, Rendered};
+use error::Problem;
+pub use error::{Place, TemplateError};
+use lexer::Delimiters;
+use syntax::{ExprKind, Tree};
+
+use crate::domain::{SecretBytes, TemplateRequest};
+
+/// A parsed, checked template. Cheap to clone.
 #[derive(Clone)]
-pub struct Template;
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    #[error("x")]
-    MissingKey {},
-    #[error("x")]
-    Limit {},
-    #[error("y")]
-    Other,
+pub struct Template(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    source: String,
+    tree: Tree,
 }
+
 impl Template {
-    pub fn parse(_: &TemplateRequest) -> Result<Self, TemplateError> {
-        Ok(Self)
+    /// Parses what a job asks for.
+    pub fn parse(request: &TemplateRequest) -> Result<Self, TemplateError> {
+        let TemplateRequest { destination, source, left_delimiter, right_delimiter, .. } = request;
+        Self::from_source(destination.as_str(), source, left_delimiter, right_delimiter)
     }
-    pub fn render(&self, _: &dyn Answers, _: &BTreeMap<String, String>) -> Result<Rendered, TemplateError> {
-        Err(TemplateError::Other)
+
+    /// Parses `source`; `name` is what messages call it, empty delimiters mean `{{` and `}}`.
+    pub fn from_source(name: &str, source: &str, left: &str, right: &str) -> Result<Self, TemplateError> {
+        let source_error = |message: String| TemplateError::Source { name: name.to_owned(), message };
+        let delimiters = delimiters(left, right).map_err(source_error)?;
+        if source.len() > limits::SOURCE_BYTES {
+            return Err(source_error("is longer than 256 KiB; split it".to_owned()));
+        }
+        // Editors put a byte order mark in front; no format that is rendered wants one.
+        let source = source.strip_prefix('\u{feff}').unwrap_or(source).to_owned();
+        match parser::parse(&source, &delimiters) {
+            Ok(tree) => Ok(Self(Arc::new(Inner { name: name.to_owned(), source, tree }))),
+            Err(fault) => Err(fault.while_parsing(name, &source)),
+        }
     }
+
+    /// Returns what messages call it.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Renders once with the `answers` there are; `vars` are what `meta` tells.
+    ///
+    /// While something is missing, what went wrong may be the consequence and is not reported: the next pass will.
+    /// Limits are reported always.
+    pub fn render(&self, answers: &dyn Answers, vars: &BTreeMap<String, String>) -> Result<Rendered, TemplateError> {
+        let pass = render::run(&self.0.tree, answers, vars);
+        match pass.fault {
+            Some(fault) if pass.missing.is_empty() || matches!(fault.problem, Problem::Limit(_)) => {
+                Err(fault.while_rendering(&self.0.name, &self.0.source))
+            }
+            _ => {
+                let text = SecretBytes::from(pass.out.bytes());
+                Ok(Rendered { text, used: pass.used, missing: pass.missing })
+            }
+        }
+    }
+
+    /// Returns the requests that stand in the source word for word, whether they will be made or not.
+    ///
+    /// Made for checking what a job may ask before anything is asked. To fetch ahead, render with [`NoAnswers`]: what
+    /// that misses is needed for sure.
     pub fn literal_dependencies(&self) -> BTreeSet<Dependency> {
-        BTreeSet::new()
+        let mut found = BTreeSet::new();
+        self.0.tree.pipes(&mut |pipe| {
+            pipe.visit(&mut |command, piped| {
+                let ExprKind::Function(function) = command.head.kind else { return };
+                if function.asks_server() {
+                    found.extend(render::literal_dependency(command, piped));
+                }
+            });
+        });
+        found
     }
+}
+
+/// Shows the name only: a source may hold what its author should not have written there.
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Template({:?})", self.0.name)
+    }
+}
+
+/// Returns the delimiters to use, or what is wrong with them.
+fn delimiters(left: &str, right: &str) -> Result<Delimiters, String> {
+    let or = |given: &str, default: &str| if given.is_empty() { default.to_owned() } else { given.to_owned() };
+    let (left, right) = (or(left, "{{"), or(right, "}}"));
+    let flaw =
+        |delimiter: &str| delimiter.len() > 16 || delimiter.contains(|c: char| c.is_whitespace() || c.is_control());
+    if left == right {
+        return Err(format!("has the same text {left:?} as left and right delimiter; give two different ones"));
+    }
+    if let Some(bad) = [&left, &right].into_iter().find(|delimiter| flaw(delimiter)) {
+        let shown = bad.chars().take(40).collect::<String>();
+        return Err(format!("has delimiter {shown:?}, which is longer than 16 bytes or has a blank"));
+    }
+    Ok(Delimiters { left, right })
 }
