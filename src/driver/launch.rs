@@ -7,7 +7,7 @@
 
 use std::{
     sync::{Arc, OnceLock},
-    time::SystemTime,
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokio::sync::{Mutex, oneshot};
@@ -78,22 +78,41 @@ impl Attempt {
     /// The two branches and what comes after they have met.
     async fn run(&self) -> Result<Launched, DriverError> {
         let (ready, made) = oneshot::channel();
-        let (delivery, prepared) = tokio::try_join!(self.secrets_branch(ready), self.image_branch(made))?;
+        let branches = async { tokio::try_join!(timed(self.secrets_branch(ready)), timed(self.image_branch(made))) };
+        let ((delivery, secrets), (prepared, container)) = branches.await?;
         fail_point("joined");
-        let keeper = match delivery {
-            Some((asker, rendered)) => Some(self.publish(asker, rendered, &prepared).await?),
-            None => None,
-        };
+        let (keeper, publish) = timed(self.deliver(delivery, &prepared)).await?;
         fail_point("published");
-        // The note and the start are under way together: whichever a crash leaves alone, the sweeper undoes it.
-        let noted = self.parts.journal.append(&self.key, Step::Started);
-        let (started, noted) = tokio::join!(self.parts.engine.start(&prepared.container), noted);
-        started?;
-        noted?;
+        let ((), start) = timed(self.start(&prepared)).await?;
         fail_point("started");
+        let millis = |time: Duration| time.as_millis() as u64;
+        let (secrets_ms, container_ms, publish_ms, start_ms) =
+            (millis(secrets), millis(container), millis(publish), millis(start));
+        tracing::info!(task_id = %self.spec.meta.id, secrets_ms, container_ms, publish_ms, start_ms, "Task started");
         let engine = Arc::clone(&self.parts.engine);
         let pump = LogPump::spawn(engine, prepared.container.clone(), self.spec.logs.as_ref(), LogCursor::default());
         Ok(Launched { prepared, keeper, pump })
+    }
+
+    /// Publishes what was fetched, when anything was.
+    async fn deliver(
+        &self,
+        delivery: Option<(Asker, Rendered)>,
+        prepared: &Prepared,
+    ) -> Result<Option<Keeper>, DriverError> {
+        match delivery {
+            Some((asker, rendered)) => self.publish(asker, rendered, prepared).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Starts the container. The note and the start are under way together: whichever a crash leaves alone, the sweeper
+    /// undoes it.
+    async fn start(&self, prepared: &Prepared) -> Result<(), DriverError> {
+        let noted = self.parts.journal.append(&self.key, Step::Started);
+        let (started, noted) = tokio::join!(self.parts.engine.start(&prepared.container), noted);
+        started?;
+        Ok(noted?)
     }
 
     /// Notes the intent and mounts the directory, lets the other branch know, then fetches and renders; `None` for a task
@@ -185,4 +204,11 @@ impl Attempt {
             tracing::warn!(task_id = %self.spec.meta.id, %error, "Not everything of a failed start was given back; the sweeper will");
         }
     }
+}
+
+/// Says beside a step's fruit how long it took, for the one log line that tells where a start's time went.
+async fn timed<T>(step: impl Future<Output = Result<T, DriverError>>) -> Result<(T, Duration), DriverError> {
+    let begin = Instant::now();
+    let fruit = step.await?;
+    Ok((fruit, begin.elapsed()))
 }

@@ -27,6 +27,7 @@ type Writer = Arc<dyn Fn(&Value) -> Result<Value, Kind> + Send + Sync>;
 
 #[derive(Default)]
 struct State {
+    loans: u64,
     roles: BTreeMap<(String, String), Duration>,
     tokens: BTreeMap<String, Duration>,
     leases: BTreeMap<String, LeaseState>,
@@ -178,7 +179,8 @@ impl State {
 
     fn loan(&mut self, path: &str, token: &str) -> Option<Reply> {
         let (fields, duration) = self.dynamic.get(path).cloned()?;
-        let number = self.next();
+        self.loans += 1;
+        let number = self.loans;
         let text = fields.to_string().replace("{n}", &number.to_string());
         let id = LeaseId(format!("{path}/{number}"));
         self.leases.insert(id.0.clone(), LeaseState { token: token.to_owned(), duration });
