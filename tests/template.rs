@@ -132,7 +132,7 @@ fn a_missing_key_names_key_path_and_secret_and_place() {
         error("one\n  {{ with secret \"kv/a\" }}{{ .Data.data.nope }}{{ end }}", json!({"data": {"k": "hunter2"}}));
     assert_eq!(
         error.to_string(),
-        "template \"t\", line 2, column 40: key \"nope\" is missing in .Data.data of secret \"kv/a\" \
+        "template \"t\", line 2, column 40: key \"nope\" is missing in .Data.data of secret \"kv/a\", \
          in `{{ with secret \"kv/a\" }}{{ .Data.data.nope }}{{ end }}`"
     );
 }

@@ -33,7 +33,7 @@ pub enum TemplateError {
         message: String,
     },
     /// The source breaks the language's rules; nothing was asked of the server.
-    #[error("{at}: {message} in `{}`", at.source_line.trim())]
+    #[error("{at}: {message}, in `{}`", at.source_line.trim())]
     Syntax {
         /// Where.
         at: Box<Place>,
@@ -41,7 +41,7 @@ pub enum TemplateError {
         message: String,
     },
     /// The answer has no such key.
-    #[error("{at}: {what} in `{}`", at.source_line.trim())]
+    #[error("{at}: {what}, in `{}`", at.source_line.trim())]
     MissingKey {
         /// Where.
         at: Box<Place>,
@@ -57,7 +57,7 @@ pub enum TemplateError {
         what: String,
     },
     /// A path that a template may not ask for.
-    #[error("{at}: secret refuses {what}, in `{}`", at.source_line.trim())]
+    #[error("{at}: secret: {what}, in `{}`", at.source_line.trim())]
     Refused {
         /// Where.
         at: Box<Place>,
@@ -65,7 +65,7 @@ pub enum TemplateError {
         what: String,
     },
     /// A function or operation cannot take what it was given.
-    #[error("{at}: {message} in `{}`", at.source_line.trim())]
+    #[error("{at}: {message}, in `{}`", at.source_line.trim())]
     Value {
         /// Where.
         at: Box<Place>,
@@ -73,7 +73,7 @@ pub enum TemplateError {
         message: String,
     },
     /// It asks for more work, depth or room than a template gets.
-    #[error("{at}: it {limit} in `{}`", at.source_line.trim())]
+    #[error("{at}: it {limit}, in `{}`", at.source_line.trim())]
     Limit {
         /// Where.
         at: Box<Place>,

@@ -79,7 +79,11 @@ impl Writer {
     fn text(&mut self, text: &Text) -> Result<(), Problem> {
         self.out.push("\"")?;
         for part in text.characters() {
-            match part.unwrap_or(char::REPLACEMENT_CHARACTER) {
+            let Ok(c) = part else {
+                self.out.push("\\ufffd")?;
+                continue;
+            };
+            match c {
                 '"' => self.out.push("\\\""),
                 '\\' => self.out.push("\\\\"),
                 '\n' => self.out.push("\\n"),

@@ -62,7 +62,7 @@ impl Parser<'_> {
         let sign = self.take();
         let assigns = matches!(sign.kind, Kind::Assign);
         if targets.len() > most {
-            return Err(self.fault(sign.at, format!("{context} can set {most} variables at most")));
+            return Err(self.fault(sign.at, format!("{context} cannot set {} variables", targets.len())));
         }
         for (at, name) in &targets {
             if assigns {

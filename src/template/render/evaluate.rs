@@ -220,7 +220,7 @@ fn dependency(args: &[Value], literal: bool) -> std::result::Result<Dependency, 
         })
         .collect::<std::result::Result<Vec<_>, _>>()?;
     let path = functions::server_path(texts[0]).map_err(|error| {
-        Problem::Refused(if literal { error.to_string() } else { format!("the computed path, which {}", error.why()) })
+        Problem::Refused(if literal { error.to_string() } else { format!("the computed path {}", error.why()) })
     })?;
     let params = texts[1..]
         .iter()
