@@ -274,7 +274,6 @@ impl Asker {
         fail_point("before-issue");
         let body = json!({
             "csr": pending.csr_pem(),
-            "common_name": plan.spec.common_name.clone().unwrap_or_default(),
             "ttl": format!("{}s", plan.ttl.as_secs()),
             "format": "pem",
         });

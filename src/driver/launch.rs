@@ -126,19 +126,25 @@ impl Attempt {
             return Ok(None);
         }
         let asker = Asker::new(Arc::clone(&self.parts), Arc::clone(&self.plan), self.spec.secrets_dir())?;
-        // One flush of the disk carries both notes.
-        let (noted, announced) = tokio::join!(intent, asker.announce_login());
+        // One flush of the disk carries both notes. Nothing is asked of the server before it is done; what the container
+        // branch makes meanwhile bears our marks and is found by them if the machine dies with the notes unwritten.
+        let (noted, announced, mounted) = tokio::join!(intent, asker.announce_login(), self.mount(ready));
         noted?;
         announced?;
+        mounted?;
         fail_point("intent");
-        self.dir.set(Arc::new(self.parts.tmpfs.create(&self.key)?)).ok();
-        fail_point("mounted");
-        ready.send(()).ok();
         let rendered = acquire::acquire(&asker, &self.held, &|held| self.record_session(held)).await?;
         Ok(Some((asker, rendered)))
     }
 
-    /// Gets the image, and once the intent is on disk and the directory there, creates the container around it.
+    async fn mount(&self, ready: oneshot::Sender<()>) -> Result<(), DriverError> {
+        self.dir.set(Arc::new(self.parts.tmpfs.create(&self.key)?)).ok();
+        fail_point("mounted");
+        ready.send(()).ok();
+        Ok(())
+    }
+
+    /// Gets the image, and once the intent is noted and the directory there, creates the container around it.
     async fn image_branch(&self, made: oneshot::Receiver<()>) -> Result<Prepared, DriverError> {
         let image = prepare::image(&self.parts, &self.spec).await?;
         fail_point("image-ready");
