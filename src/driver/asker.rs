@@ -171,15 +171,24 @@ impl Asker {
         Ok(Timed::granted(session, life))
     }
 
-    /// Asks for one thing.
+    /// Reads again what is no credential and of which reading makes none, so that there is nothing to note.
+    pub(super) async fn look(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
+        self.answer(token, dependency).await
+    }
+
+    /// Asks for one thing that may be, or make, a credential.
     pub(super) async fn ask(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
+        self.note(Step::Asking { what: dependency.path.to_string() }).await?;
+        self.answer(token, dependency).await
+    }
+
+    async fn answer(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
         let path = &dependency.path;
         self.parts
             .settings
             .rules
             .check_path(&self.plan.meta, path)
             .map_err(|refused| AskError::Driver(refused.into()))?;
-        self.note(Step::Asking { what: path.to_string() }).await?;
         fail_point("before-read");
         let reply = match self.request(token, dependency, path).await {
             Err(error) if error.kind() == Kind::NotFound && !dependency.is_write() => {
@@ -351,6 +360,7 @@ impl Asker {
             Item::Answer(dependency) => format!("Secret {}", dependency.path),
             Item::Certificate(name) => format!("Certificate {name}"),
             Item::Generations => "Old generations".to_owned(),
+            Item::Publish => "The set of files".to_owned(),
             Item::Session => format!("The login with role {}", self.plan.role),
         }
     }

@@ -32,6 +32,9 @@ use crate::{
     tmpfs::SecretsDir,
 };
 
+/// Wait before a set of files that could not be published is tried again.
+const PUBLISH_PAUSE: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// Something that must be asked for again in time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Item {
@@ -41,6 +44,8 @@ pub(super) enum Item {
     Certificate(RelPath),
     /// Old generations that readers have left by now.
     Generations,
+    /// A set of files that could not be published.
+    Publish,
     /// The login itself.
     Session,
 }
@@ -259,6 +264,7 @@ impl Keeper {
     }
 
     fn keep_old(&mut self, error: &DriverError) {
+        self.schedule.set(Item::Publish, Instant::now() + PUBLISH_PAUSE);
         let meta = &self.asker.plan.meta;
         tracing::warn!(task_id = %meta.id, %error, "The new set of files was not published; the old one stays");
         if !self.broken_render {

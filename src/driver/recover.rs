@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     container::LogPump,
-    domain::{LogPaths, TaskMeta},
+    domain::{LogPaths, TaskEvent, TaskMeta},
     tmpfs::SecretsDir,
 };
 
@@ -38,7 +38,7 @@ pub(super) fn recover(
         return Err(DriverError::new(Class::StateInvalid, text));
     }
     let container = handle.container()?;
-    let (dir, keeper) = keeper(parts, meta, &handle)?;
+    let (dir, keeper) = keeper(parts, meta, &handle);
     let logs = logs.or_else(|| handle.logs.clone());
     let cursor = CursorFile::of(parts, &meta.id.key()).read();
     let pump = LogPump::spawn(Arc::clone(&parts.engine), container.clone(), logs.as_ref(), cursor);
@@ -47,25 +47,29 @@ pub(super) fn recover(
     Ok(Supervisor::spawn(Arc::clone(parts), charge))
 }
 
-/// Builds the keeper from the record on the task's tmpfs. A task whose tmpfs is gone, as after a reboot, has none.
-fn keeper(
-    parts: &Arc<Parts>,
-    meta: &TaskMeta,
-    handle: &Handle,
-) -> Result<(Option<Arc<SecretsDir>>, Option<Keeper>), DriverError> {
-    let Some(dir) = parts.tmpfs.open(&meta.id.key())?.map(Arc::new) else { return Ok((None, None)) };
-    let Some(record) = Record::read(&dir)? else { return Ok((Some(dir), None)) };
-    let keeper = record.owner.map(|owner| {
-        let plan = Plan::check(&parts.settings, &record.meta, &record.asks)?;
-        let asker = Asker::new(Arc::clone(parts), Arc::new(plan), handle.secrets_dir.clone())?;
-        Ok::<_, DriverError>(Keeper::take_over(asker, record, Arc::clone(&dir), owner))
+/// Builds the keeper from the record on the task's tmpfs. A task that asked for nothing has neither.
+///
+/// Whatever is wrong with the record or the rules, the task runs on with the files that it has: an upgrade or a closed rule
+/// must not cost a running task.
+fn keeper(parts: &Arc<Parts>, meta: &TaskMeta, handle: &Handle) -> (Option<Arc<SecretsDir>>, Option<Keeper>) {
+    let dir = parts.tmpfs.open(&meta.id.key()).map(|dir| dir.map(Arc::new));
+    let built = match &dir {
+        Ok(Some(dir)) => build(parts, handle, dir),
+        Ok(None) => Ok(None),
+        Err(error) => Err(DriverError::new(Class::StateUnavailable, error.to_string())),
+    };
+    let keeper = built.unwrap_or_else(|error| {
+        tracing::error!(task_id = %meta.id, %error, "The task's secrets cannot be kept fresh by this process");
+        parts.tell(TaskEvent::new(meta, format!("Secrets are no longer kept fresh: {error}")));
+        None
     });
-    match keeper.transpose() {
-        Ok(keeper) => Ok((Some(dir), keeper)),
-        // The task runs on with what it has; an operator who has closed a rule must not lose running tasks by it.
-        Err(error) => {
-            tracing::error!(task_id = %meta.id, %error, "The task's secrets cannot be kept fresh by this process");
-            Ok((Some(dir), None))
-        }
-    }
+    (dir.ok().flatten(), keeper)
+}
+
+fn build(parts: &Arc<Parts>, handle: &Handle, dir: &Arc<SecretsDir>) -> Result<Option<Keeper>, DriverError> {
+    let Some(record) = Record::read(dir)? else { return Ok(None) };
+    let Some(owner) = record.owner else { return Ok(None) };
+    let plan = Plan::check(&parts.settings, &record.meta, &record.asks)?;
+    let asker = Asker::new(Arc::clone(parts), Arc::new(plan), handle.secrets_dir.clone())?;
+    Ok(Some(Keeper::take_over(asker, record, Arc::clone(dir), owner)))
 }

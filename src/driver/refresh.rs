@@ -43,6 +43,7 @@ pub(super) async fn refresh(keeper: &mut Keeper, item: &Item) -> bool {
         Item::Answer(dependency) => answer(keeper, dependency).await,
         Item::Certificate(name) => certificate(keeper, name).await,
         Item::Generations => Ok(false),
+        Item::Publish => Ok(true),
     };
     match outcome {
         Ok(changed) => {
@@ -140,7 +141,12 @@ async fn answer(keeper: &mut Keeper, dependency: &Dependency) -> Result<bool, As
 /// Asks for the same thing once more; a leased one is a new credential, an unleased one may be unchanged.
 async fn ask_again(keeper: &mut Keeper, dependency: &Dependency, held: &Answer) -> Result<bool, AskError> {
     let token = keeper.asker.token(&keeper.holdings).map_err(AskError::Driver)?;
-    let fresh = match keeper.asker.ask(&token, dependency).await {
+    let is_static = held.lease.is_none() && held.expiration().is_none() && !dependency.is_write();
+    let asked = match is_static {
+        true => keeper.asker.look(&token, dependency).await,
+        false => keeper.asker.ask(&token, dependency).await,
+    };
+    let fresh = match asked {
         Ok(fresh) => fresh,
         Err(error) => return token_is_dead(keeper, error),
     };
@@ -200,7 +206,13 @@ fn failed(keeper: &mut Keeper, item: &Item, error: &AskError) {
         _ => REFUSED_PAUSE.mul_f64(0.5 + fraction() / 2.0),
     };
     keeper.schedule.set(item.clone(), Instant::now() + pause);
-    let loud = !failure.told && (!gone || failure.count >= GONE_ANSWERS);
+    let patience = match error.kind() {
+        Some(_) if gone => GONE_ANSWERS,
+        // The login is looked after next, and most often that mends it.
+        Some(Kind::TokenDead) => 2,
+        _ => 1,
+    };
+    let loud = !failure.told && failure.count >= patience;
     let what = keeper.asker.describe(item);
     tracing::warn!(task_id = %keeper.asker.plan.meta.id, item = %what, tries = failure.count, %error, "Refreshing failed; what is held stays");
     if loud {

@@ -131,7 +131,7 @@ impl TaskDriver for Driver {
         let id = spec.meta.id.clone();
         let parts = self.acting_parts().await?;
         let exists = || DriverError::new(Class::TaskExists, format!("task {id} has been started already"));
-        let _claim = self.tasks().claim(&id.key()).ok_or_else(exists)?;
+        let _claim = self.tasks().claim_soon(&id.key()).await.ok_or_else(exists)?;
         self.undo_earlier(&parts, &spec).await?;
         let (started, task) = launch::launch(&parts, spec).await?;
         self.tasks().insert(task);
@@ -145,7 +145,7 @@ impl TaskDriver for Driver {
         }
         let parts = self.acting_parts().await?;
         let busy = || DriverError::new(Class::StateUnavailable, format!("task {} is being started or undone", task.id));
-        let _claim = self.tasks().claim(&task.id.key()).ok_or_else(busy)?;
+        let _claim = self.tasks().claim_soon(&task.id.key()).await.ok_or_else(busy)?;
         self.tasks().insert(recover::recover(&parts, task, logs, state)?);
         Ok(())
     }
@@ -237,7 +237,7 @@ impl Driver {
     /// Destroys a task that this process never knew, by the marks on its container and the note in the journal.
     async fn destroy_unknown(&self, parts: &Arc<Parts>, id: &TaskId) -> Result<(), DriverError> {
         let key = id.key();
-        let Some(_claim) = self.tasks().claim(&key) else { return Ok(()) };
+        let Some(_claim) = self.tasks().claim_soon(&key).await else { return Ok(()) };
         match parts.journal.task(&key).and_then(|open| open.meta) {
             Some(meta) => sweep::undo(parts, &meta, &key).await,
             None => prepare::remove(parts, &key).await,

@@ -21,7 +21,7 @@ pub(super) async fn run(parts: Arc<Parts>, tasks: Arc<Tasks>) {
         let grace_over = since.elapsed().unwrap_or_default() >= parts.settings.refresh.reap_after;
         for open in parts.journal.open_tasks() {
             if due(&open, grace_over) {
-                sweep_one(&parts, &tasks, &open).await;
+                sweep_one(&parts, &tasks, &open, grace_over).await;
             }
         }
         if grace_over {
@@ -36,10 +36,12 @@ fn due(open: &OpenTask, grace_over: bool) -> bool {
     !open.started || open.ended.is_some() || grace_over
 }
 
-async fn sweep_one(parts: &Arc<Parts>, tasks: &Tasks, open: &OpenTask) {
+async fn sweep_one(parts: &Arc<Parts>, tasks: &Tasks, open: &OpenTask, grace_over: bool) {
     // The claim keeps a start or recovery of the same task from running beside this.
     let Some(_claim) = tasks.claim(&open.key) else { return };
     let outcome = match &open.meta {
+        // Its end may not have been reported yet: the container stays to tell it until the grace is over.
+        Some(meta) if open.ended.is_some() && !grace_over => revoke(parts, meta, &open.key).await,
         Some(meta) => undo(parts, meta, &open.key).await,
         None => undo_unknown(parts, &open.key).await,
     };
@@ -52,6 +54,11 @@ async fn sweep_one(parts: &Arc<Parts>, tasks: &Tasks, open: &OpenTask) {
 /// Undoes everything of one task: container, credentials, directory.
 pub(super) async fn undo(parts: &Parts, meta: &TaskMeta, key: &TaskKey) -> Result<(), DriverError> {
     prepare::remove(parts, key).await?;
+    revoke(parts, meta, key).await
+}
+
+/// Gives back the credentials and the directory of one task and leaves its container alone.
+async fn revoke(parts: &Parts, meta: &TaskMeta, key: &TaskKey) -> Result<(), DriverError> {
     let dir = parts.tmpfs.open(key)?;
     finish::give_back(parts, meta, None, dir.as_ref()).await
 }

@@ -8,6 +8,10 @@ use std::{
 use super::{Class, DriverError, supervisor::Task};
 use crate::domain::{TaskId, TaskKey};
 
+/// Looks at a task that somebody else is at work on: together 15 s, which is longer than one round of undoing takes.
+const CLAIM_TRIES: u32 = 750;
+const CLAIM_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// The registry. A plain lock, never held across an await.
 #[derive(Default)]
 pub(super) struct Tasks {
@@ -61,6 +65,21 @@ impl Tasks {
         let mut inner = self.lock();
         (!inner.running.contains_key(key) && inner.claimed.insert(key.clone()))
             .then(|| Claim { inner: Arc::clone(&self.inner), key: key.clone() })
+    }
+
+    /// As [`Tasks::claim`], waiting a bounded time for somebody else's work on the task to end; `None` when it runs then,
+    /// or that work does not end.
+    pub(super) async fn claim_soon(&self, key: &TaskKey) -> Option<Claim> {
+        for _ in 0..CLAIM_TRIES {
+            if let Some(claim) = self.claim(key) {
+                return Some(claim);
+            }
+            if self.lock().running.contains_key(key) {
+                return None;
+            }
+            tokio::time::sleep(CLAIM_PAUSE).await;
+        }
+        None
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
