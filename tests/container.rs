@@ -17,7 +17,7 @@ use strongbox::{
         Restart, RunState, container_name, review,
     },
     domain::{
-        ContainerOptions, ExecOutput, ExitResult, Isolation, LogPaths, Owner, Resources, SecretString, Signal,
+        ContainerOptions, ExecOutput, ExitResult, Isolation, LogPaths, Owner, Port, Resources, SecretString, Signal,
         TaskMeta, TaskSpec,
     },
 };
@@ -600,6 +600,59 @@ async fn a_lost_reply_to_a_create_leaves_one_container() {
     let listed = bench.engine.list_ours().await.expect("listed");
     assert_eq!(listed.iter().map(|ours| &ours.id).collect::<Vec<_>>(), [&id]);
     assert_eq!(proxy.requests().iter().filter(|request| request.contains("/containers/create")).count(), 3);
+}
+
+#[tokio::test]
+async fn a_port_is_published_on_the_address_it_was_given() {
+    let bench = Bench::new().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let host = listener.local_addr().expect("bound").port();
+    drop(listener);
+    let mut task = bench.shell("while :; do echo hello | nc -l -p 8080; done");
+    task.ports = vec![Port { label: "web".into(), host, to: 8080, host_ip: Some([127, 0, 0, 1].into()) }];
+    task.container.ports = vec!["web".into()];
+    task.container.network_mode = None;
+    let id = bench.start(&task).await;
+    let answer = within(async {
+        loop {
+            let mut text = String::new();
+            let Ok(mut talk) = tokio::net::TcpStream::connect(("127.0.0.1", host)).await else { continue };
+            if talk.read_to_string(&mut text).await.is_ok() && !text.is_empty() {
+                return text;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    assert_eq!(answer, "hello\n");
+    let state = bench.state(&id).await;
+    assert_eq!(state.network.as_deref(), Some("bridge"));
+    assert!(state.ip.is_some());
+}
+
+#[tokio::test]
+async fn a_task_joins_its_groups_network() {
+    let bench = Bench::new().await;
+    let pause = bench.start(&bench.task(&["sleep", "600"])).await;
+    let mut task = bench.task(&["sleep", "600"]);
+    task.container.network_mode = None;
+    task.isolation = Isolation::Group { container: pause.as_str().to_owned() };
+    let id = bench.start(&task).await;
+    let network = async |id: &ContainerId| {
+        let pid = bench.state(id).await.pid.expect("it runs");
+        std::fs::read_link(format!("/proc/{pid}/ns/net")).expect("readable")
+    };
+    assert_eq!(network(&pause).await, network(&id).await);
+}
+
+#[tokio::test]
+async fn want_of_memory_of_a_child_is_told_though_the_task_ends_well() {
+    let bench = Bench::new().await;
+    let mut task = bench.shell("(x=x; while :; do x=$x$x; done); exit 0");
+    task.resources.memory_limit = 8 << 20;
+    let id = bench.start(&task).await;
+    let exit = bench.wait(&id).await;
+    assert_eq!((exit.exit_code, exit.signal, exit.oom_killed), (0, 0, true));
 }
 
 /// Does by hand what a person would.

@@ -10,6 +10,9 @@
 //! this process goes away and comes back, as far as the engine still has the output and the cursor was kept; memory
 //! is bounded by the two queues.
 //!
+//! A task that writes faster than the engine reads its own files is not slowed down: once it is a whole ring of files
+//! ahead, the engine skips, and nobody is told how much.
+//!
 //! Does not know: whether the container lives. The owner says so with [`LogPump::drain`] and [`LogPump::wake`].
 
 mod fifo;

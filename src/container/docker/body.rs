@@ -19,8 +19,13 @@ use crate::{
 
 /// The engine's range for processor shares.
 const SHARES: std::ops::RangeInclusive<i64> = 2..=262_144;
-/// What the engine keeps of a task's output until it is fetched. Bounded, or a talkative task would fill the disk.
-const LOG_FILE: (&str, &str) = ("20m", "3");
+/// What the engine keeps of a task's output until it is fetched: bounded, or a talkative task would fill the disk.
+///
+/// When the engine begins a new file, a reader that is a whole file behind misses lines and may meet others twice (seen
+/// with 20.10, whose reader makes about 150,000 lines a second where a task can write 500,000), so the files are large.
+/// `json-file` and not `local`, which lost the end of a line of more than 16 KiB with the same engine.
+const LOG_DRIVER: &str = "json-file";
+const LOG_OPTIONS: [(&str, &str); 2] = [("max-file", "3"), ("max-size", "100m")];
 
 pub(super) fn body(spec: &ContainerSpec<'_>, policy: &Policy, instance: &str) -> ContainerCreateBody {
     let options = &spec.task.container;
@@ -189,9 +194,8 @@ fn bindings(task: &TaskSpec) -> BTreeMap<String, Option<Vec<PortBinding>>> {
 }
 
 fn log_config() -> HostConfigLogConfig {
-    let (size, files) = LOG_FILE;
-    let config = HashMap::from([("max-size".to_owned(), size.to_owned()), ("max-file".to_owned(), files.to_owned())]);
-    HostConfigLogConfig { typ: Some("json-file".to_owned()), config: Some(config) }
+    let options = LOG_OPTIONS.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    HostConfigLogConfig { typ: Some(LOG_DRIVER.to_owned()), config: Some(options.into()) }
 }
 
 #[cfg(test)]

@@ -21,9 +21,9 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
-use crate::container::OutputStream;
+use crate::container::{LogChunk, OutputStream};
 
-use super::{Item, Status, is_null};
+use super::{Item, QUEUE, Status, is_null};
 
 /// First and longest pause between two tries to open a pipe.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
@@ -51,33 +51,47 @@ impl Writer {
         Self { stream, path: path.to_owned(), pipe: None, void: is_null(path), status }
     }
 
+    /// Opens the pipe even while there is nothing to write: its reader hangs until somebody does.
     pub(super) async fn run(mut self, mut items: mpsc::Receiver<Item>) {
-        while let Some(item) = self.next(&mut items).await {
-            match item {
-                Item::Flush(done) => {
-                    self.try_open();
-                    let _ = done.send(());
-                }
-                Item::Piece(piece) => {
-                    self.write(&piece.bytes).await;
-                    let stream = self.stream;
-                    self.status.send_modify(|status| status.cursor.of(stream).advance(piece.at_ns));
+        let mut batch = Vec::with_capacity(QUEUE);
+        while self.next(&mut items, &mut batch).await > 0 {
+            let mut pieces = Vec::new();
+            for item in batch.drain(..) {
+                match item {
+                    Item::Piece(piece) => pieces.push(piece),
+                    Item::Flush(done) => {
+                        self.deliver(&pieces).await;
+                        pieces.clear();
+                        self.try_open();
+                        let _ = done.send(());
+                    }
                 }
             }
+            self.deliver(&pieces).await;
         }
     }
 
-    /// Waits for the next item, and opens the pipe meanwhile even though there is nothing to write: its reader hangs
-    /// until somebody does.
-    async fn next(&mut self, items: &mut mpsc::Receiver<Item>) -> Option<Item> {
-        if self.pipe.is_none() {
+    async fn next(&mut self, items: &mut mpsc::Receiver<Item>, batch: &mut Vec<Item>) -> usize {
+        if self.pipe.is_none() && !self.void {
             tokio::select! {
                 biased;
                 () = self.reopen() => {}
-                item = items.recv() => return item,
+                count = items.recv_many(batch, QUEUE) => return count,
             }
         }
-        items.recv().await
+        items.recv_many(batch, QUEUE).await
+    }
+
+    /// Writes the pieces and notes them as delivered. Together, as an engine sends each line by itself.
+    async fn deliver(&mut self, pieces: &[LogChunk]) {
+        let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_ref()).collect();
+        self.write(&bytes.concat()).await;
+        if !pieces.is_empty() {
+            let stream = self.stream;
+            self.status.send_modify(|status| {
+                pieces.iter().for_each(|piece| status.cursor.of(stream).advance(piece.at_ns));
+            });
+        }
     }
 
     /// Opens the pipe of a silent stream whose task has ended at once: its reader may hang by now.
@@ -87,7 +101,7 @@ impl Writer {
         }
     }
 
-    /// Writes the whole piece, however often the reader goes and comes.
+    /// Writes all of it, however often the reader goes and comes.
     async fn write(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
