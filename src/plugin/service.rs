@@ -1,0 +1,221 @@
+//! The driver service: each call checks, asks the driver, converts.
+//!
+//! Calls that begin or end something run to their end whether or not the agent still waits; calls that only wait are
+//! dropped with their caller.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::BoxStream};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    convert, guard,
+    proto::drivers::{driver_server, *},
+    schema,
+    status::{malformed, status},
+    ticks::Ticks,
+};
+use crate::driver::{DriverError, TaskDriver};
+
+/// The shortest interval between two samples.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The service.
+#[derive(Clone)]
+pub struct Service {
+    driver: Arc<dyn TaskDriver>,
+    ticks: Ticks,
+}
+
+impl Service {
+    /// Returns the service in front of `driver`.
+    pub fn new(driver: Arc<dyn TaskDriver>, ticks: Ticks) -> Self {
+        Self { driver, ticks }
+    }
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+type Items<T> = BoxStream<'static, Result<T, Status>>;
+
+fn refuse(error: DriverError) -> Status {
+    status(&error)
+}
+
+#[tonic::async_trait]
+impl driver_server::Driver for Service {
+    type FingerprintStream = Items<FingerprintResponse>;
+    type TaskStatsStream = Items<TaskStatsResponse>;
+    type TaskEventsStream = Items<DriverTaskEvent>;
+    type ExecTaskStreamingStream = Items<ExecTaskStreamingResponse>;
+
+    async fn init(&self, _: Request<InitRequest>) -> Answer<InitResponse> {
+        Ok(Response::new(InitResponse {}))
+    }
+
+    async fn task_config_schema(&self, _: Request<TaskConfigSchemaRequest>) -> Answer<TaskConfigSchemaResponse> {
+        Ok(Response::new(TaskConfigSchemaResponse { spec: Some(schema::task_config()) }))
+    }
+
+    async fn capabilities(&self, _: Request<CapabilitiesRequest>) -> Answer<CapabilitiesResponse> {
+        Ok(Response::new(CapabilitiesResponse { capabilities: Some(capabilities()) }))
+    }
+
+    async fn fingerprint(&self, _: Request<FingerprintRequest>) -> Answer<Self::FingerprintStream> {
+        let prints = self.driver.fingerprints().map(convert::fingerprint);
+        Ok(Response::new(guard::attend_stream("Fingerprint", prints)))
+    }
+
+    async fn recover_task(&self, request: Request<RecoverTaskRequest>) -> Answer<RecoverTaskResponse> {
+        let handle = request.into_inner().handle.ok_or_else(|| malformed("handle is missing"))?;
+        convert::check_handle(&handle)?;
+        let task = handle.config.ok_or_else(|| malformed("handle.config is missing"))?;
+        let (meta, logs) = (convert::meta(&task)?, convert::logs(&task));
+        let driver = Arc::clone(&self.driver);
+        guard::complete("RecoverTask", async move {
+            driver.recover(&meta, logs, &handle.driver_state).await.map_err(refuse)?;
+            Ok(Response::new(RecoverTaskResponse {}))
+        })
+        .await
+    }
+
+    async fn start_task(&self, request: Request<StartTaskRequest>) -> Answer<StartTaskResponse> {
+        let task = request.into_inner().task.ok_or_else(|| malformed("task is missing"))?;
+        let spec = convert::task_spec(task.clone())?;
+        let driver = Arc::clone(&self.driver);
+        guard::complete("StartTask", async move {
+            let started = driver.start(spec).await.map_err(refuse)?;
+            Ok(Response::new(StartTaskResponse {
+                result: start_task_response::Result::Success as i32,
+                driver_error_msg: String::new(),
+                handle: Some(convert::handle(task, &started)),
+                network_override: started.network.map(convert::network),
+            }))
+        })
+        .await
+    }
+
+    async fn wait_task(&self, request: Request<WaitTaskRequest>) -> Answer<WaitTaskResponse> {
+        let id = convert::task_id(&request.get_ref().task_id)?;
+        guard::attend("WaitTask", async {
+            let exit = self.driver.wait(&id).await.map_err(refuse)?;
+            let err = exit.message.clone().unwrap_or_default();
+            Ok(Response::new(WaitTaskResponse { result: Some(convert::exit(&exit)), err }))
+        })
+        .await
+    }
+
+    async fn stop_task(&self, request: Request<StopTaskRequest>) -> Answer<StopTaskResponse> {
+        let StopTaskRequest { task_id, timeout, signal } = request.into_inner();
+        let (id, timeout) = (convert::task_id(&task_id)?, convert::duration(timeout, "timeout")?);
+        let signal = (!signal.is_empty()).then(|| convert::signal(&signal)).transpose()?;
+        let driver = Arc::clone(&self.driver);
+        guard::complete("StopTask", async move {
+            driver.stop(&id, timeout, signal).await.map_err(refuse)?;
+            Ok(Response::new(StopTaskResponse {}))
+        })
+        .await
+    }
+
+    async fn destroy_task(&self, request: Request<DestroyTaskRequest>) -> Answer<DestroyTaskResponse> {
+        let DestroyTaskRequest { task_id, force } = request.into_inner();
+        let id = convert::task_id(&task_id)?;
+        let driver = Arc::clone(&self.driver);
+        guard::complete("DestroyTask", async move {
+            driver.destroy(&id, force).await.map_err(refuse)?;
+            Ok(Response::new(DestroyTaskResponse {}))
+        })
+        .await
+    }
+
+    async fn inspect_task(&self, request: Request<InspectTaskRequest>) -> Answer<InspectTaskResponse> {
+        let id = convert::task_id(&request.get_ref().task_id)?;
+        guard::attend("InspectTask", async {
+            let known = self.driver.inspect(&id).await.map_err(refuse)?;
+            let attributes = known.attributes.clone().into_iter().collect();
+            Ok(Response::new(InspectTaskResponse {
+                task: Some(convert::task_status(&known)),
+                driver: Some(TaskDriverStatus { attributes }),
+                network_override: None,
+            }))
+        })
+        .await
+    }
+
+    async fn task_stats(&self, request: Request<TaskStatsRequest>) -> Answer<Self::TaskStatsStream> {
+        let TaskStatsRequest { task_id, collection_interval } = request.into_inner();
+        let id = convert::task_id(&task_id)?;
+        let interval = convert::duration(collection_interval, "collection_interval")?.max(INTERVAL);
+        let samples = self.driver.stats(&id, interval).map_err(refuse)?;
+        let ticks = self.ticks.clone();
+        let stats = samples
+            .map(move |usage| TaskStatsResponse { stats: Some(convert::usage(&id, &usage, ticks.per_percent())) });
+        Ok(Response::new(guard::attend_stream("TaskStats", stats)))
+    }
+
+    async fn task_events(&self, _: Request<TaskEventsRequest>) -> Answer<Self::TaskEventsStream> {
+        let events = self.driver.events().map(convert::event);
+        Ok(Response::new(guard::attend_stream("TaskEvents", events)))
+    }
+
+    async fn shutdown(&self, _: Request<ShutdownRequest>) -> Answer<ShutdownResponse> {
+        self.driver.shutdown().await;
+        Ok(Response::new(ShutdownResponse {}))
+    }
+
+    async fn signal_task(&self, request: Request<SignalTaskRequest>) -> Answer<SignalTaskResponse> {
+        let SignalTaskRequest { task_id, signal } = request.into_inner();
+        let (id, signal) = (convert::task_id(&task_id)?, convert::signal(&signal)?);
+        guard::attend("SignalTask", async {
+            self.driver.signal(&id, signal).await.map_err(refuse)?;
+            Ok(Response::new(SignalTaskResponse {}))
+        })
+        .await
+    }
+
+    async fn exec_task(&self, request: Request<ExecTaskRequest>) -> Answer<ExecTaskResponse> {
+        let ExecTaskRequest { task_id, command, timeout } = request.into_inner();
+        let (id, timeout) = (convert::task_id(&task_id)?, convert::duration(timeout, "timeout")?);
+        if command.first().is_none_or(String::is_empty) {
+            return Err(malformed("command is empty"));
+        }
+        guard::attend("ExecTask", async {
+            let output = self.driver.exec(&id, command, timeout).await.map_err(refuse)?;
+            let result = Some(ExitResult { exit_code: output.exit_code, ..ExitResult::default() });
+            Ok(Response::new(ExecTaskResponse { stdout: output.stdout, stderr: output.stderr, result }))
+        })
+        .await
+    }
+
+    async fn exec_task_streaming(
+        &self,
+        _: Request<Streaming<ExecTaskStreamingRequest>>,
+    ) -> Answer<Self::ExecTaskStreamingStream> {
+        Err(Status::unimplemented("interactive exec is not part of this release; use a script check or docker exec"))
+    }
+
+    async fn create_network(&self, _: Request<CreateNetworkRequest>) -> Answer<CreateNetworkResponse> {
+        Err(Status::unimplemented(
+            "group networks are not part of this release; use host networking or the engine's bridge",
+        ))
+    }
+
+    async fn destroy_network(&self, _: Request<DestroyNetworkRequest>) -> Answer<DestroyNetworkResponse> {
+        Err(Status::unimplemented("group networks are not part of this release"))
+    }
+}
+
+/// Says what the driver can do; nothing that comes with a later release.
+fn capabilities() -> DriverCapabilities {
+    use driver_capabilities::{FsIsolation, MountConfigs};
+    use network_isolation_spec::NetworkIsolationMode as Mode;
+    DriverCapabilities {
+        send_signals: true,
+        exec: true,
+        fs_isolation: FsIsolation::Image as i32,
+        network_isolation_modes: vec![Mode::Host as i32, Mode::Task as i32],
+        must_create_network: false,
+        mount_configs: MountConfigs::AnyMounts as i32,
+        disable_log_collection: false,
+        dynamic_workload_users: false,
+    }
+}
