@@ -95,6 +95,8 @@ pub enum Problem {
     Refused(String),
     /// Which limit is passed.
     Limit(&'static str),
+    /// The depth limit is passed by templates that call each other; how they did.
+    Recursion(String),
 }
 
 /// A problem at a byte of the source.
@@ -166,6 +168,7 @@ impl Fault {
             Problem::Null(what) => TemplateError::NullValue { at, what },
             Problem::Refused(what) => TemplateError::Refused { at, what },
             Problem::Limit(limit) => TemplateError::Limit { at, limit: limit.to_owned() },
+            Problem::Recursion(limit) => TemplateError::Limit { at, limit },
         }
     }
 }

@@ -79,7 +79,9 @@ impl Template {
     pub fn render(&self, answers: &dyn Answers, vars: &BTreeMap<String, String>) -> Result<Rendered, TemplateError> {
         let pass = render::run(&self.0.tree, answers, vars);
         match pass.fault {
-            Some(fault) if pass.missing.is_empty() || matches!(fault.problem, Problem::Limit(_)) => {
+            Some(fault)
+                if pass.missing.is_empty() || matches!(fault.problem, Problem::Limit(_) | Problem::Recursion(_)) =>
+            {
                 Err(fault.while_rendering(&self.0.name, &self.0.source))
             }
             _ => {

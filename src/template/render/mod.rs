@@ -233,11 +233,14 @@ impl<'t> Run<'t> {
         Ok(result)
     }
 
-    /// A depth reached through calls is a template that calls itself.
+    /// A depth reached through calls is mostly a template that calls itself; the last calls show how.
     fn too_deep(&self) -> Problem {
-        match self.calls.last() {
-            None => Problem::Limit("enters more than 160 blocks, parentheses and templates"),
-            Some(_) => Problem::Limit("enters more than 160 blocks, parentheses and templates; does one call itself?"),
+        let last = self.calls.iter().rev().take(4).rev().copied().collect::<Vec<_>>();
+        match last.is_empty() {
+            true => Problem::Limit("enters more than 160 blocks and parentheses"),
+            false => {
+                Problem::Recursion(format!("enters more than 160 blocks and templates, last {}", last.join(" → ")))
+            }
         }
     }
 }
