@@ -1,1 +1,4 @@
+//! probe
+#[path = "harness/mod.rs"]
+mod harness;
 fn main() {}
