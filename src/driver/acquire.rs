@@ -43,7 +43,7 @@ pub(super) async fn acquire(
     }
     fail_point("logged-in");
 
-    let reads = fetch(asker, &token, asker.plan.first_dependencies(), deadline);
+    let reads = fetch(asker, &token, first_wanted(asker)?, deadline);
     let (answers, certificates) = tokio::join!(reads, issue(asker, &token, deadline));
     {
         let mut held = held.lock().await;
@@ -52,6 +52,15 @@ pub(super) async fn acquire(
     }
     fail_point("fetched");
     render(asker, held, deadline).await
+}
+
+/// Returns what the outputs want before anything is known: not what stands in branches that may never run, since asking for
+/// that would make credentials that nobody uses.
+fn first_wanted(asker: &Asker) -> Result<BTreeSet<Dependency>, DriverError> {
+    match files::render(&asker.plan, &Holdings::default())? {
+        Outcome::Missing(wanted) => Ok(wanted),
+        Outcome::Whole(_) => Ok(BTreeSet::new()),
+    }
 }
 
 /// Fetches answers side by side. Each is tried again by itself: repeating them all would make credentials twice.

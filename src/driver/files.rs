@@ -62,8 +62,9 @@ pub(super) fn render(plan: &Plan, holdings: &Holdings) -> Result<Outcome, Driver
 
     for (request, template) in &plan.templates {
         let rendered = template.render(&Fetched(&holdings.answers), &plan.identity.names)?;
+        // Writes wait until every read that a template needs is known.
+        missing.extend(rendered.due());
         used.extend(rendered.used);
-        missing.extend(rendered.missing);
         files.files.insert(request.destination.clone(), OutputFile { contents: rendered.text, mode: request.mode });
     }
     if !missing.is_empty() {

@@ -80,7 +80,7 @@ impl Plan {
         self.secrets.is_empty() && self.certificates.is_empty() && self.templates.is_empty()
     }
 
-    /// Returns what is known to be needed before any template was rendered.
+    /// Returns all that is known to be asked for, in whatever branch, before any template was rendered.
     pub(super) fn first_dependencies(&self) -> BTreeSet<Dependency> {
         let secrets = self.secrets.iter().map(|(_, dependency)| dependency.clone());
         let literals = self.templates.iter().flat_map(|(_, template)| template.literal_dependencies());
