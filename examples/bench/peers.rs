@@ -50,7 +50,11 @@ impl ServerAgent<'_> {
         let mut child = self.spawn();
         let complete = || outputs.iter().all(|path| fs::metadata(path).is_ok_and(|meta| meta.len() > 0));
         while !complete() {
-            assert!(begin.elapsed() < Duration::from_secs(30), "the agent made no files; see {}", self.folder.display());
+            assert!(
+                begin.elapsed() < Duration::from_secs(30),
+                "the agent made no files; see {}",
+                self.folder.display()
+            );
             std::thread::sleep(Duration::from_millis(1));
         }
         let took = begin.elapsed();
@@ -78,8 +82,14 @@ impl ServerAgent<'_> {
         let jwt = self.folder.join("jwt");
         fs::write(&jwt, &self.jwt).expect("a file");
         let templates = [
-            ("bundle.pem", r#"{{ with pkiCert "pki_int/issue/timeline" "common_name=web.front.timeline.default.strongbox.internal" "ttl=1h" }}{{ .Cert }}{{ .CA }}{{ .Key }}{{ end }}"#),
-            ("db.env", r#"{{ with secret "database/creds/timeline" }}U={{ .Data.username }} P={{ .Data.password }}{{ end }}"#),
+            (
+                "bundle.pem",
+                r#"{{ with pkiCert "pki_int/issue/timeline" "common_name=web.front.timeline.default.strongbox.internal" "ttl=1h" }}{{ .Cert }}{{ .CA }}{{ .Key }}{{ end }}"#,
+            ),
+            (
+                "db.env",
+                r#"{{ with secret "database/creds/timeline" }}U={{ .Data.username }} P={{ .Data.password }}{{ end }}"#,
+            ),
             ("app.env", r#"{{ with secret "kv/data/timeline" }}API_KEY={{ .Data.data.api_key }}{{ end }}"#),
         ];
         let outputs: Vec<PathBuf> = templates.iter().map(|(name, _)| self.folder.join(name)).collect();
@@ -89,7 +99,9 @@ impl ServerAgent<'_> {
             self.address
         );
         for ((_, source), output) in templates.iter().zip(&outputs) {
-            config += &format!("template {{\n  contents = <<EOT\n{source}\nEOT\n  destination = {output:?}\n  perms = \"0400\"\n}}\n");
+            config += &format!(
+                "template {{\n  contents = <<EOT\n{source}\nEOT\n  destination = {output:?}\n  perms = \"0400\"\n}}\n"
+            );
         }
         fs::write(self.folder.join("agent.hcl"), config).expect("a configuration");
         outputs

@@ -325,6 +325,11 @@ pub fn openssl(args: &[&str]) -> String {
     said(&format!("openssl {}", args.join(" ")), &output)
 }
 
+/// Returns the server's program.
+pub fn program() -> PathBuf {
+    part("STRONGBOX_BAO").into()
+}
+
 /// Runs one SQL command as a user of PostgreSQL; `Err` holds what the server said.
 pub fn psql(user: &str, password: &str, sql: &str) -> Result<String, String> {
     let output = Command::new(part("STRONGBOX_PSQL"))
