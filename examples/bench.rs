@@ -9,13 +9,10 @@ use std::{
 
 use serde_json::json;
 
-// What the tests use of these and a bench does not.
-#[allow(dead_code)]
 #[path = "../tests/support/bao.rs"]
 mod bao;
 #[path = "bench/figures.rs"]
 mod figures;
-#[allow(dead_code)]
 #[path = "harness/mod.rs"]
 mod harness;
 #[path = "bench/ours.rs"]

@@ -2,14 +2,12 @@
 
 use std::process::ExitCode;
 
-// What the tests use of these and the demo does not.
-#[allow(dead_code)]
 #[path = "../tests/support/bao.rs"]
 mod bao;
+// The scanner has forms of its own for tests.
 #[allow(dead_code)]
 #[path = "../tests/support/canary.rs"]
 mod canary;
-#[allow(dead_code)]
 #[path = "harness/mod.rs"]
 mod harness;
 #[path = "demo/scenes.rs"]

@@ -22,6 +22,8 @@ pub struct Entry {
 }
 
 /// The kinds of things that happen.
+// `TaskEvent` is the wire's own word.
+#[allow(clippy::enum_variant_names)]
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The plugin reported its health.

@@ -34,9 +34,13 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
-/// All problems of one file.
+/// All problems of one file. Boxed, since it is an error that most calls do not have.
 #[derive(Debug)]
-pub struct Report {
+pub struct Report(Box<Content>);
+
+/// What a report holds.
+#[derive(Debug)]
+pub struct Content {
     source: NamedSource<Arc<str>>,
     name: String,
     text: Arc<str>,
@@ -91,6 +95,14 @@ impl Problem {
     }
 }
 
+impl std::ops::Deref for Report {
+    type Target = Content;
+
+    fn deref(&self) -> &Content {
+        &self.0
+    }
+}
+
 impl Report {
     /// Returns a report of errors.
     pub fn errors(source: &Source, problems: Vec<Problem>) -> Self {
@@ -104,7 +116,8 @@ impl Report {
 
     fn with(source: &Source, problems: Vec<Problem>, severity: Severity) -> Self {
         let named = NamedSource::new(&source.name, source.text.clone());
-        Self { source: named, name: source.name.clone(), text: source.text.clone(), problems, severity }
+        let (name, text) = (source.name.clone(), source.text.clone());
+        Self(Box::new(Content { source: named, name, text, problems, severity }))
     }
 
     /// Returns one diagnostic per problem, ready to be printed.
