@@ -26,7 +26,7 @@ use super::{
 
 /// Key and value by which a plugin knows that an agent started it.
 const COOKIE: (&str, &str) =
-    ("NOMAD_PLUGIN_MAGIC_COOKIE", "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d757a8cec6e91a7255");
+    ("NOMAD_PLUGIN_MAGIC_COOKIE", "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255");
 /// An agent waits this long for the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(60);
 /// And this long for the process to end after it was asked to.

@@ -10,7 +10,7 @@ use std::{
 
 /// The variable and value by which an agent says that it, and no person, launches us.
 const COOKIE: (&str, &str) =
-    ("NOMAD_PLUGIN_MAGIC_COOKIE", "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d757a8cec6e91a7255");
+    ("NOMAD_PLUGIN_MAGIC_COOKIE", "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255");
 /// The version of go-plugin's own protocol.
 const CORE_VERSION: u32 = 1;
 /// The versions of the orchestrator's protocol that we speak, lowest first.
