@@ -19,7 +19,7 @@ use crate::{
         ExitResult, HostMount, Isolation, LogPaths, Port, Resources, SecretString, Signal, TaskEvent, TaskId, TaskMeta,
         TaskSpec,
     },
-    driver::{AttributeValue, Fingerprint, Health, NetworkInfo, Started, TaskStatus, Usage},
+    driver::{AttributeValue, Class, DriverError, Fingerprint, Health, NetworkInfo, Started, TaskStatus, Usage},
 };
 
 /// Version of the handles that we give out.
@@ -75,6 +75,9 @@ pub(super) fn meta(task: &wire::TaskConfig) -> Result<TaskMeta, Status> {
 /// Reads everything that is needed to start a task.
 pub(super) fn task_spec(task: wire::TaskConfig) -> Result<TaskSpec, Status> {
     let meta = meta(&task)?;
+    if !task.devices.is_empty() {
+        return Err(unfit("device: this driver gives no devices to containers; remove the device block"));
+    }
     let options = task_options(&task.msgpack_driver_config).map_err(|error| status(&error))?;
     let TaskOptions { container, vault_role, secrets, certificates, templates } = options;
     Ok(TaskSpec {
@@ -84,7 +87,7 @@ pub(super) fn task_spec(task: wire::TaskConfig) -> Result<TaskSpec, Status> {
         resources: resources(task.resources.as_ref()),
         ports: ports(task.resources.as_ref())?,
         mounts: mounts(&task.mounts),
-        isolation: isolation(task.network_isolation_spec.as_ref()),
+        isolation: isolation(task.network_isolation_spec.as_ref())?,
         env: task.env.into_iter().map(|(name, value)| (name, SecretString::new(value))).collect(),
         meta,
         container,
@@ -99,7 +102,7 @@ pub(super) fn task_spec(task: wire::TaskConfig) -> Result<TaskSpec, Status> {
 pub(super) fn logs(task: &wire::TaskConfig) -> Option<LogPaths> {
     let named = |path: &str| !path.is_empty() && Path::new(path) != Path::new("/dev/null");
     let paths = LogPaths { stdout: PathBuf::from(&task.stdout_path), stderr: PathBuf::from(&task.stderr_path) };
-    (named(&task.stdout_path) || named(&task.stderr_path)).then_some(paths)
+    (named(&task.stdout_path) && named(&task.stderr_path)).then_some(paths)
 }
 
 fn resources(wire: Option<&wire::Resources>) -> Resources {
@@ -129,7 +132,10 @@ fn port(wire: &wire::PortMapping) -> Result<Port, Status> {
     };
     let host = number(wire.value, "value")?;
     let to = if wire.to > 0 { number(wire.to, "to")? } else { host };
-    let host_ip: Option<IpAddr> = wire.host_ip.parse().ok();
+    let host_ip: Option<IpAddr> = match wire.host_ip.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| malformed(format!("port {:?}: host_ip is no IP address", wire.label)))?),
+    };
     Ok(Port { label: wire.label.clone(), host, to, host_ip })
 }
 
@@ -143,16 +149,19 @@ fn mounts(wire: &[wire::Mount]) -> Vec<HostMount> {
     wire.iter().map(mount).collect()
 }
 
-fn isolation(wire: Option<&wire::NetworkIsolationSpec>) -> Isolation {
+fn isolation(wire: Option<&wire::NetworkIsolationSpec>) -> Result<Isolation, Status> {
     use wire::network_isolation_spec::NetworkIsolationMode as Mode;
-    match wire.map(|spec| (spec.mode(), spec)) {
-        Some((Mode::Group, spec)) => {
-            let container = spec.labels.get("docker_sandbox_container_id").cloned().unwrap_or_default();
-            Isolation::Group { container }
-        }
-        Some((Mode::Host, _)) => Isolation::Host,
-        Some((Mode::Task | Mode::None, _)) | None => Isolation::None,
+    let Some(spec) = wire else { return Ok(Isolation::None) };
+    match (spec.mode(), spec.labels.get("docker_sandbox_container_id")) {
+        (Mode::Group, Some(container)) => Ok(Isolation::Group { container: container.clone() }),
+        (Mode::Group, None) => Err(unfit("network: the group's network has no container that this driver could join")),
+        (Mode::Host, _) => Ok(Isolation::Host),
+        (Mode::Task | Mode::None, _) => Ok(Isolation::None),
     }
+}
+
+fn unfit(why: &str) -> Status {
+    status(&DriverError::new(Class::TaskConfigInvalid, why))
 }
 
 /// Makes the handle that the agent keeps. What it keeps is on disk, so the environment, which may hold secrets, is left out.
@@ -174,8 +183,8 @@ pub(super) fn handle(mut task: wire::TaskConfig, started: &Started) -> wire::Tas
 pub(super) fn check_handle(handle: &wire::TaskHandle) -> Result<(), Status> {
     match handle.version {
         HANDLE_VERSION => Ok(()),
-        other => Err(status(&crate::driver::DriverError::new(
-            crate::driver::Class::StateInvalid,
+        other => Err(status(&DriverError::new(
+            Class::StateInvalid,
             format!("task handle has version {other}, this release reads {HANDLE_VERSION}"),
         ))),
     }

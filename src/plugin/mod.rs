@@ -20,10 +20,11 @@ mod schema;
 mod serve;
 mod service;
 pub mod socket;
+mod start;
 mod status;
 mod ticks;
 
 pub use base::NAME;
 pub use by_hand::{HandError, schemas_as_json, settings_from_hcl};
 pub use config::settings;
-pub use serve::{ServeError, serve};
+pub use serve::{ServeError, run, serve};

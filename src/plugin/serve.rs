@@ -2,6 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
+use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
@@ -36,9 +37,6 @@ pub enum ServeError {
     /// The launching program asks for something that we do not do.
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
-    /// The server failed.
-    #[error("serve on the plugin's socket")]
-    Server(#[from] tonic::transport::Error),
     /// There is no socket.
     #[error(transparent)]
     Socket(#[from] SocketError),
@@ -55,10 +53,7 @@ pub async fn serve(driver: Arc<dyn TaskDriver>) -> Result<(), ServeError> {
     process::ignore_interrupt();
     let (socket, listener) = Socket::bind(launch.socket_dir.as_deref())?;
     let ending = CancellationToken::new();
-    let server = server(&driver, &ending)
-        .await
-        .serve_with_incoming_shutdown(accept::incoming(listener), ending.clone().cancelled_owned());
-    let server = tokio::spawn(server);
+    let running = tokio::spawn(run(driver, listener, ending.clone()));
     launch.announce(socket.path(), io::stdout())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "Plugin serves");
 
@@ -67,12 +62,29 @@ pub async fn serve(driver: Arc<dyn TaskDriver>) -> Result<(), ServeError> {
         () = process::terminated() => tracing::info!("The plugin was told to end"),
     }
     ending.cancel();
-    driver.shutdown().await;
-    // Streams such as a pending wait never end by themselves; the process ends all the same.
-    tokio::time::timeout(LEAVE, server).await.ok();
+    running.await.ok();
     socket.remove();
     flusher.flush();
     Ok(())
+}
+
+/// Serves `driver` on `listener` until `ending`, and half a second longer for what is still open. Tasks live on.
+pub async fn run(driver: Arc<dyn TaskDriver>, listener: UnixListener, ending: CancellationToken) {
+    let server = server(&driver, &ending)
+        .await
+        .serve_with_incoming_shutdown(accept::incoming(listener), ending.clone().cancelled_owned());
+    let leave = async {
+        ending.cancelled().await;
+        // Calls such as a pending wait never end by themselves; the process ends all the same.
+        let both = async { tokio::join!(driver.shutdown(), std::future::pending::<()>()) };
+        tokio::time::timeout(LEAVE, both).await.ok();
+    };
+    tokio::select! {
+        served = server => if let Err(error) = served {
+            tracing::error!(%error, "Serving ended by itself");
+        },
+        () = leave => {}
+    }
 }
 
 /// Puts the services together.
@@ -81,7 +93,7 @@ async fn server(driver: &Arc<dyn TaskDriver>, ending: &CancellationToken) -> ton
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_service_status("plugin", tonic_health::ServingStatus::Serving).await;
     let base = BasePluginServer::new(Base::new(Arc::clone(driver), ticks.clone()));
-    let service = DriverServer::new(Service::new(Arc::clone(driver), ticks));
+    let service = DriverServer::new(Service::new(Arc::clone(driver), ticks, ending.clone()));
     let goplugin = GoPlugin::new(ending.clone());
     Server::builder()
         .add_service(health)

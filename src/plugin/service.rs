@@ -6,12 +6,13 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::BoxStream};
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
     convert, guard,
     proto::drivers::{driver_server, *},
-    schema,
+    schema, start,
     status::{malformed, status},
     ticks::Ticks,
 };
@@ -25,12 +26,24 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub struct Service {
     driver: Arc<dyn TaskDriver>,
     ticks: Ticks,
+    ending: CancellationToken,
 }
 
 impl Service {
-    /// Returns the service in front of `driver`.
-    pub fn new(driver: Arc<dyn TaskDriver>, ticks: Ticks) -> Self {
-        Self { driver, ticks }
+    /// Returns the service in front of `driver`. Its streams end with `ending`, so that the server need not wait for them.
+    pub fn new(driver: Arc<dyn TaskDriver>, ticks: Ticks, ending: CancellationToken) -> Self {
+        Self { driver, ticks, ending }
+    }
+
+    /// Answers with a stream that survives a panic in what makes it or in what it is made of.
+    async fn stream<T: Send + 'static>(
+        &self,
+        rpc: &'static str,
+        make: impl FnOnce() -> Result<BoxStream<'static, T>, Status>,
+    ) -> Answer<Items<T>> {
+        let items = guard::attend(rpc, async { make() }).await?;
+        let ended = self.ending.clone().cancelled_owned();
+        Ok(Response::new(guard::attend_stream(rpc, items).take_until(ended).boxed()))
     }
 }
 
@@ -61,8 +74,7 @@ impl driver_server::Driver for Service {
     }
 
     async fn fingerprint(&self, _: Request<FingerprintRequest>) -> Answer<Self::FingerprintStream> {
-        let prints = self.driver.fingerprints().map(convert::fingerprint);
-        Ok(Response::new(guard::attend_stream("Fingerprint", prints)))
+        self.stream("Fingerprint", || Ok(self.driver.fingerprints().map(convert::fingerprint).boxed())).await
     }
 
     async fn recover_task(&self, request: Request<RecoverTaskRequest>) -> Answer<RecoverTaskResponse> {
@@ -80,18 +92,7 @@ impl driver_server::Driver for Service {
 
     async fn start_task(&self, request: Request<StartTaskRequest>) -> Answer<StartTaskResponse> {
         let task = request.into_inner().task.ok_or_else(|| malformed("task is missing"))?;
-        let spec = convert::task_spec(task.clone())?;
-        let driver = Arc::clone(&self.driver);
-        guard::complete("StartTask", async move {
-            let started = driver.start(spec).await.map_err(refuse)?;
-            Ok(Response::new(StartTaskResponse {
-                result: start_task_response::Result::Success as i32,
-                driver_error_msg: String::new(),
-                handle: Some(convert::handle(task, &started)),
-                network_override: started.network.map(convert::network),
-            }))
-        })
-        .await
+        start::start(Arc::clone(&self.driver), task).await.map(Response::new)
     }
 
     async fn wait_task(&self, request: Request<WaitTaskRequest>) -> Answer<WaitTaskResponse> {
@@ -145,21 +146,26 @@ impl driver_server::Driver for Service {
         let TaskStatsRequest { task_id, collection_interval } = request.into_inner();
         let id = convert::task_id(&task_id)?;
         let interval = convert::duration(collection_interval, "collection_interval")?.max(INTERVAL);
-        let samples = self.driver.stats(&id, interval).map_err(refuse)?;
         let ticks = self.ticks.clone();
-        let stats = samples
-            .map(move |usage| TaskStatsResponse { stats: Some(convert::usage(&id, &usage, ticks.per_percent())) });
-        Ok(Response::new(guard::attend_stream("TaskStats", stats)))
+        self.stream("TaskStats", || {
+            let samples = self.driver.stats(&id, interval).map_err(refuse)?;
+            let reply =
+                move |usage| TaskStatsResponse { stats: Some(convert::usage(&id, &usage, ticks.per_percent())) };
+            Ok(samples.map(reply).boxed())
+        })
+        .await
     }
 
     async fn task_events(&self, _: Request<TaskEventsRequest>) -> Answer<Self::TaskEventsStream> {
-        let events = self.driver.events().map(convert::event);
-        Ok(Response::new(guard::attend_stream("TaskEvents", events)))
+        self.stream("TaskEvents", || Ok(self.driver.events().map(convert::event).boxed())).await
     }
 
     async fn shutdown(&self, _: Request<ShutdownRequest>) -> Answer<ShutdownResponse> {
-        self.driver.shutdown().await;
-        Ok(Response::new(ShutdownResponse {}))
+        guard::attend("Shutdown", async {
+            self.driver.shutdown().await;
+            Ok(Response::new(ShutdownResponse {}))
+        })
+        .await
     }
 
     async fn signal_task(&self, request: Request<SignalTaskRequest>) -> Answer<SignalTaskResponse> {
