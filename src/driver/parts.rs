@@ -110,6 +110,25 @@ fn instance(state_dir: &Path) -> Result<String, DriverError> {
     let fresh = hex::encode(rand::random::<[u8; 16]>());
     let mut file = tempfile::NamedTempFile::new_in(state_dir).map_err(failed)?;
     std::io::Write::write_all(&mut file, fresh.as_bytes()).map_err(failed)?;
+    // A mark that a power cut took away would leave containers that nobody knows.
+    file.as_file().sync_all().map_err(failed)?;
     file.persist(&path).map_err(|error| failed(error.error))?;
     Ok(fresh)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_installations_mark_stays_and_the_newest_process_takes_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut settings = Settings::default();
+        settings.journal.state_dir = folder.path().join("state");
+        let first = open_journal(&settings).await.expect("a journal");
+        let mark = instance(&settings.journal.state_dir).expect("a mark");
+        let second = open_journal(&settings).await.expect("the journal is handed over");
+        assert!(first.is_superseded() && !second.is_superseded());
+        assert_eq!(instance(&settings.journal.state_dir).expect("a mark"), mark);
+    }
 }

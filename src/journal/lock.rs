@@ -1,7 +1,7 @@
 //! One process at a time, and the newest one gets its turn.
 //!
-//! Each process draws a number from `instance`, larger than all before. Then it waits for the lock. Whoever holds the
-//! lock looks at `instance` now and then and before each write: a larger number there means that a newer process waits, and it lets go.
+//! Each process draws a number from the file `turn`, larger than all before. Then it waits for the lock. Whoever holds the
+//! lock looks at `turn` now and then and before each write: a larger number there means that a newer process waits, and it lets go.
 
 use std::{
     fs::File,
@@ -27,18 +27,18 @@ const DIGITS: usize = 20;
 #[derive(Debug)]
 pub(super) struct Lock {
     _held: File,
-    instance: File,
+    turn: File,
     number: u64,
 }
 
 impl Lock {
     /// Draws the next number and waits for the lock.
     pub(super) fn take(dir: &impl AsFd, dir_path: &Path, wait: Duration) -> Result<Self> {
-        let instance = open(dir, dir_path, "instance")?;
-        let number = draw(&instance).map_err(|e| Error::io("draw a number from", &dir_path.join("instance"), e))?;
+        let turn = open(dir, dir_path, "turn")?;
+        let number = draw(&turn).map_err(|e| Error::io("draw a number from", &dir_path.join("turn"), e))?;
         let held = open(dir, dir_path, "lock")?;
         wait_for(&held, &dir_path.join("lock"), wait)?;
-        let lock = Self { _held: held, instance, number };
+        let lock = Self { _held: held, turn, number };
         match lock.is_superseded() {
             true => Err(Error::Superseded { path: dir_path.to_owned() }),
             false => Ok(lock),
@@ -52,7 +52,7 @@ impl Lock {
 
     /// Says whether a newer process wants to write. What cannot be read is not newer: a failing disk must not end us.
     pub(super) fn is_superseded(&self) -> bool {
-        read(&self.instance).is_ok_and(|newest| newest > self.number)
+        read(&self.turn).is_ok_and(|newest| newest > self.number)
     }
 }
 
@@ -63,19 +63,19 @@ fn open(dir: &impl AsFd, dir_path: &Path, name: &str) -> Result<File> {
 }
 
 /// Raises the number in the file by one, while no other process does.
-fn draw(instance: &File) -> std::io::Result<u64> {
-    flock(instance, FlockOperation::LockExclusive)?;
-    let number = read(instance)?.saturating_add(1);
-    let written = instance.write_all_at(format!("{number:0DIGITS$}").as_bytes(), 0);
-    let synced = written.and_then(|()| instance.sync_data());
-    flock(instance, FlockOperation::Unlock)?;
+fn draw(turn: &File) -> std::io::Result<u64> {
+    flock(turn, FlockOperation::LockExclusive)?;
+    let number = read(turn)?.saturating_add(1);
+    let written = turn.write_all_at(format!("{number:0DIGITS$}").as_bytes(), 0);
+    let synced = written.and_then(|()| turn.sync_data());
+    flock(turn, FlockOperation::Unlock)?;
     synced.map(|()| number)
 }
 
 /// Reads the number; an empty or damaged file counts as none.
-fn read(instance: &File) -> std::io::Result<u64> {
+fn read(turn: &File) -> std::io::Result<u64> {
     let mut digits = [0; DIGITS];
-    let length = instance.read_at(&mut digits, 0)?;
+    let length = turn.read_at(&mut digits, 0)?;
     Ok(std::str::from_utf8(&digits[..length]).ok().and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
