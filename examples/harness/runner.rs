@@ -14,17 +14,20 @@ use tonic::Status;
 use super::{
     agent::Agent,
     allocdir::{AllocDir, TaskDir},
+    cty,
     feed::{Feed, Stream},
     fifo::Collector,
     hcl::value::{Node, Value},
     identity::{self, Signer, Subject},
     ids,
-    job::{Group, Job, Task},
-    report::Report,
-    spec,
+    job::{Group, Job, Port, Task},
+    report::{Problem, Report},
+    spec::{self, Spec},
 };
 
 const MEBIBYTE: i64 = 1 << 20;
+/// Where an agent begins to give ports away.
+const FIRST_PORT: u16 = 20000;
 
 /// Where allocations live and who signs for them.
 pub struct Place {
@@ -75,17 +78,7 @@ impl Run {
         let ports = ports(group)?;
         let (mut env, refreshers) = identities(node, job, group, task, &alloc, &dir)?;
         env.extend(environment(job, group, task, &alloc, &ports));
-        let names = names(&env, node, job);
-        let interpolated = task.env.iter().map(|(key, value)| {
-            let text = spec::interpolate(value, &names).map(|node| node.value.to_text().unwrap_or_default());
-            text.map(|text| (key.clone(), text))
-        });
-        let own: BTreeMap<_, _> = interpolated
-            .collect::<Result<_, _>>()
-            .map_err(|problem| PrepareError::Config(Report::errors(&job.source, vec![problem])))?;
-        env.extend(own);
-        let names = self::names(&env, node, job);
-        let config = spec::decode(&agent.task_spec, &task.config, &names);
+        let config = decode(&agent.task_spec, job, task, &node.id, &mut env);
         let config = config.map_err(|problems| PrepareError::Config(Report::errors(&job.source, problems)))?;
         let (paths, collectors) = outputs(&alloc_dir, task, &agent.feed)?;
         let config = TaskConfig {
@@ -242,15 +235,19 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Chooses the group's ports: fixed ones as they are, the others free on the loopback address.
 fn ports(group: &Group) -> io::Result<Vec<PortMapping>> {
-    let port = |port: &super::job::Port| {
+    let port = |port: &Port| {
         let value = match port.fixed {
             Some(fixed) => fixed,
             None => TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
         };
-        let to = i32::from(port.to.unwrap_or_default());
-        Ok(PortMapping { label: port.label.clone(), value: i32::from(value), to, host_ip: "127.0.0.1".to_owned() })
+        Ok(mapping(port, value))
     };
     group.network.ports.iter().map(port).collect()
+}
+
+fn mapping(port: &Port, value: u16) -> PortMapping {
+    let to = i32::from(port.to.unwrap_or_default());
+    PortMapping { label: port.label.clone(), value: i32::from(value), to, host_ip: "127.0.0.1".to_owned() }
 }
 
 /// Signs the task's identities, puts them where the job wants them and keeps the files fresh.
@@ -297,6 +294,39 @@ fn identities(
     Ok((env, refreshers))
 }
 
+/// Says what is wrong with a task's config, as far as it can be known before anything is made for the task.
+pub fn check(spec: &Spec, job: &Job, group: &Group, task: &Task) -> Vec<Problem> {
+    let ports: Vec<_> =
+        group.network.ports.iter().map(|port| mapping(port, port.fixed.unwrap_or(FIRST_PORT))).collect();
+    let in_env = task.identities.iter().filter(|identity| identity.env);
+    let mut env: BTreeMap<_, _> = in_env.map(|wanted| (identity::env_name(&wanted.name), String::new())).collect();
+    env.extend(environment(job, group, task, &ids::uuid(), &ports));
+    decode(spec, job, task, &ids::uuid(), &mut env).err().unwrap_or_default()
+}
+
+/// Adds the task's own variables to `env` and decodes its config, in which all of them may be named.
+fn decode(
+    spec: &Spec,
+    job: &Job,
+    task: &Task,
+    node: &str,
+    env: &mut BTreeMap<String, String>,
+) -> Result<cty::Value, Vec<Problem>> {
+    let known = names(env, node, job);
+    let mut problems = Vec::new();
+    for (key, value) in &task.env {
+        match spec::interpolate(value, &known) {
+            Ok(node) => drop(env.insert(key.clone(), node.value.to_text().unwrap_or_default())),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    match spec::decode(spec, &task.config, &names(env, node, job)) {
+        Ok(value) if problems.is_empty() => Ok(value),
+        Ok(_) => Err(problems),
+        Err(more) => Err(problems.into_iter().chain(more).collect()),
+    }
+}
+
 /// Returns the variables that an agent gives to every task.
 fn environment(job: &Job, group: &Group, task: &Task, alloc: &str, ports: &[PortMapping]) -> BTreeMap<String, String> {
     let mut env: BTreeMap<String, String> = [
@@ -333,14 +363,14 @@ fn environment(job: &Job, group: &Group, task: &Task, alloc: &str, ports: &[Port
 }
 
 /// Returns what the strings of a config may refer to: each variable by its name, all of them by `env`, and the node.
-fn names(env: &BTreeMap<String, String>, node: &Place, job: &Job) -> BTreeMap<String, Node> {
+fn names(env: &BTreeMap<String, String>, node: &str, job: &Job) -> BTreeMap<String, Node> {
     let here = 0..0;
     let text = |value: &str| Value::from(value);
     let mut names: BTreeMap<String, Node> =
         env.iter().map(|(key, value)| (key.clone(), Node::new(text(value), here.clone()))).collect();
     let all = Value::map(env.iter().map(|(key, value)| (key.clone(), text(value))), &here);
     names.insert("env".to_owned(), Node::new(all, here.clone()));
-    let unique = Value::map([("id", text(&node.id)), ("name", text("harness"))], &here);
+    let unique = Value::map([("id", text(node)), ("name", text("harness"))], &here);
     let about = [
         ("unique", unique),
         ("class", text("")),

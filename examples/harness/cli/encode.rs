@@ -2,36 +2,32 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{Failure, Plugin, load, print};
+use super::{Failure, arguments::Encode, print, schemas::schemas};
 use crate::harness::{
     agent::PluginConfig,
-    process::{Process, Program},
     report::{Report, Source},
     spec::{self, Spec},
 };
 
-/// Prints the bytes, or what is wrong with the block.
-pub async fn encode(plugin: &Plugin, operator: bool, file: &Path) -> Result<i32, Failure> {
+/// Prints a line for each file, in their order; fails when one of the blocks does.
+pub async fn encode(wanted: &Encode) -> Result<i32, Failure> {
+    let schemas = schemas(&wanted.binary).await?;
+    let spec = if wanted.plugin_config { schemas.operator } else { schemas.task };
+    let mut code = 0;
+    for file in &wanted.files {
+        match bytes(&spec, file) {
+            Ok(bytes) => print::out(&hex::encode(bytes)),
+            Err(report) => {
+                print::out(&format!("error: {}", report.to_string().replace('\n', "; ")));
+                code = 1;
+            }
+        }
+    }
+    Ok(code)
+}
+
+fn bytes(spec: &Spec, file: &Path) -> Result<Vec<u8>, Report> {
     let config = PluginConfig::parse(Source::read(file)?)?;
-    let spec = if operator { operator_spec(plugin).await? } else { task_spec(plugin).await? };
-    let value = spec::decode(&spec, &config.body, &BTreeMap::new());
-    let value = value.map_err(|problems| Report::errors(&config.source, problems))?;
-    print::out(&hex::encode(value.encode()));
-    Ok(0)
-}
-
-async fn task_spec(plugin: &Plugin) -> Result<Spec, Failure> {
-    let agent = load(plugin).await?;
-    agent.shutdown().await;
-    Ok(agent.task_spec)
-}
-
-async fn operator_spec(plugin: &Plugin) -> Result<Spec, Failure> {
-    let binary = plugin.plugin.clone().map_or_else(super::beside_us, Ok)?;
-    let process = Process::launch(&Program { binary, env: Vec::new() }, &Default::default()).await?;
-    let request = strongbox::plugin::proto::base::ConfigSchemaRequest {};
-    let schema =
-        process.base().config_schema(request).await?.into_inner().spec.ok_or("the plugin has no config schema")?;
-    process.shutdown().await;
-    Ok(Spec::from_wire(&schema)?)
+    let value = spec::decode(spec, &config.body, &BTreeMap::new());
+    value.map(|value| value.encode()).map_err(|problems| Report::errors(&config.source, problems))
 }
