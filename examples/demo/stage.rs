@@ -119,7 +119,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let instance = fs::read_to_string(self.root.path().join("state/instance")).unwrap_or_default();
+        let instance = fs::read_to_string(self.root.path().join("state/installation")).unwrap_or_default();
         let filter = format!("label=strongbox.instance={instance}");
         for container in docker(&["ps", "-aq", "--filter", &filter]).unwrap_or_default().lines() {
             docker(&["rm", "-f", "-v", container]).ok();

@@ -46,7 +46,8 @@ pub struct Agent {
     pub capabilities: DriverCapabilities,
     /// Everything that happens.
     pub feed: Feed,
-    program: Program,
+    /// What is launched; its environment is for tests to change between launches.
+    pub program: Program,
     config: Vec<u8>,
     api: String,
     current: watch::Sender<Arc<Process>>,

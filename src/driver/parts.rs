@@ -47,6 +47,7 @@ impl Parts {
     pub async fn real(settings: Settings) -> Result<Self, DriverError> {
         let journal = open_journal(&settings).await?;
         let instance = instance(&settings.journal.state_dir)?;
+        tracing::info!(state_dir = %settings.journal.state_dir.display(), instance, "State directory opened");
         let engine: Arc<dyn Engine> = Arc::new(Docker::new(settings.container.clone(), instance));
         let vault = match &settings.vault {
             Some(vault) => Some(Arc::new(vault::Client::new(vault.clone())?) as Arc<dyn Vault>),
@@ -98,7 +99,7 @@ async fn open_journal(settings: &Settings) -> Result<Journal, DriverError> {
 
 /// Returns this installation's own mark, made once and kept in the state directory, by which its containers are known.
 fn instance(state_dir: &Path) -> Result<String, DriverError> {
-    let path = state_dir.join("instance");
+    let path = state_dir.join("installation");
     let failed =
         |error: std::io::Error| DriverError::new(Class::StateUnavailable, format!("file {}: {error}", path.display()));
     if let Ok(text) = fs::read_to_string(&path)

@@ -110,6 +110,7 @@ pub(super) async fn network(parts: &Parts, spec: &TaskSpec, container: &Containe
 pub(super) async fn remove(parts: &Parts, key: &TaskKey) -> Result<(), DriverError> {
     for found in parts.engine.list_ours().await?.into_iter().filter(|found| found.task_key.as_ref() == Some(key)) {
         parts.engine.remove(&found.id).await?;
+        tracing::info!(%key, container = %found.id, name = found.name, "Container removed");
     }
     Ok(())
 }

@@ -67,6 +67,23 @@ impl Bed {
         Self { bed: TestBed::start(program, &config).await, bao, root }
     }
 
+    /// Returns what the plugin logged and the harness did, for the message of a failed test.
+    pub fn log(&self) -> String {
+        let entries = self.bed.agent.feed.since(0);
+        entries.iter().map(|entry| format!("{:.3} {:?}\n", entry.since.as_secs_f64(), entry.what)).collect()
+    }
+
+    /// Takes the further environment away from the launches to come, such as a fail point.
+    pub fn calm(&mut self) {
+        self.bed.agent.program.env.clear();
+    }
+
+    /// Lets logins live for so long only.
+    pub async fn shorten_tokens(&self, life: &str) {
+        let tuned = Some(serde_json::json!({ "default_lease_ttl": life, "max_lease_ttl": life }));
+        self.bao.ok("POST", "sys/auth/jwt-strongbox/tune", tuned).await;
+    }
+
     /// Returns the state directory.
     pub fn state_dir(&self) -> PathBuf {
         self.root.path().join("state")
@@ -79,7 +96,7 @@ impl Bed {
 
     /// Returns this installation's mark, which its containers bear.
     pub fn instance(&self) -> String {
-        fs::read_to_string(self.state_dir().join("instance")).unwrap_or_default()
+        fs::read_to_string(self.state_dir().join("installation")).unwrap_or_default()
     }
 
     /// Returns the ids of this installation's containers, in whatever state.
