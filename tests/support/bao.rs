@@ -182,6 +182,29 @@ impl Bao {
         self.api("POST", "sys/leases/lookup", Some(json!({"lease_id": lease}))).await.0 == 200
     }
 
+    /// Returns the accessors of all living tokens that a login made.
+    pub async fn logins(&self) -> Vec<String> {
+        let mut logins = Vec::new();
+        for accessor in self.list("auth/token/accessors").await {
+            let (_, about) = self.api("POST", "auth/token/lookup-accessor", Some(json!({"accessor": accessor}))).await;
+            if about["data"]["path"].as_str().is_some_and(|path| path.starts_with("auth/jwt")) {
+                logins.push(accessor);
+            }
+        }
+        logins
+    }
+
+    /// Returns the living leases of the database role `timeline`.
+    pub async fn leases(&self) -> Vec<String> {
+        self.list("sys/leases/lookup/database/creds/timeline").await
+    }
+
+    async fn list(&self, path: &str) -> Vec<String> {
+        let (_, all) = self.api("LIST", path, None).await;
+        let keys = all["data"]["keys"].as_array().into_iter().flatten();
+        keys.filter_map(|key| key.as_str().map(str::to_owned)).collect()
+    }
+
     fn start_as(tls: bool) -> Self {
         // Between the choice of a port and the server's use of it somebody else may take it.
         let tries = (0..5).find_map(|_| Self::try_start(tls));

@@ -123,23 +123,12 @@ impl Bed {
 
     /// Returns the accessors of all tokens that a login made.
     pub async fn tokens(&self) -> Vec<String> {
-        let (_, all) = self.bao.api("LIST", "auth/token/accessors", None).await;
-        let keys = all["data"]["keys"].as_array().cloned().unwrap_or_default();
-        let mut logins = Vec::new();
-        for accessor in keys.iter().filter_map(|key| key.as_str()) {
-            let body = Some(serde_json::json!({ "accessor": accessor }));
-            let (_, about) = self.bao.api("POST", "auth/token/lookup-accessor", body).await;
-            if about["data"]["path"].as_str().is_some_and(|path| path.starts_with("auth/jwt")) {
-                logins.push(accessor.to_owned());
-            }
-        }
-        logins
+        self.bao.logins().await
     }
 
     /// Returns the leases of the database engine.
     pub async fn leases(&self) -> Vec<String> {
-        let (_, all) = self.bao.api("LIST", "sys/leases/lookup/database/creds/timeline", None).await;
-        all["data"]["keys"].as_array().into_iter().flatten().filter_map(|key| key.as_str().map(str::to_owned)).collect()
+        self.bao.leases().await
     }
 
     /// Waits until no container, mount, token or lease of any task is left.
