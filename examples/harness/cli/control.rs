@@ -1,6 +1,11 @@
 //! The way into a running harness: a unix socket in its data directory, one JSON line each way.
 
-use std::{fs, io, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{
+    fs, io,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -39,8 +44,23 @@ pub struct Answer {
     pub code: i32,
 }
 
-/// Answers until the returned task is aborted.
-pub fn serve(running: Arc<Running>, data: &Path) -> io::Result<JoinHandle<()>> {
+/// The socket; gone at its end.
+pub struct Control {
+    path: PathBuf,
+    serving: JoinHandle<()>,
+}
+
+impl Control {
+    /// Takes no more requests.
+    pub fn end(self) {
+        self.serving.abort();
+        // A socket that nobody answers is cleared away by the next run, too.
+        fs::remove_file(&self.path).ok();
+    }
+}
+
+/// Answers until the socket's end.
+pub fn serve(running: Arc<Running>, data: &Path) -> io::Result<Control> {
     let path = data.join(NAME);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -48,12 +68,13 @@ pub fn serve(running: Arc<Running>, data: &Path) -> io::Result<JoinHandle<()>> {
     }
     let listener = UnixListener::bind(&path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-    Ok(tokio::spawn(async move {
+    let serving = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             // Who asks and goes away gets no answer, and nobody is to be told.
             tokio::spawn(answer(Arc::clone(&running), stream));
         }
-    }))
+    });
+    Ok(Control { path, serving })
 }
 
 async fn answer(running: Arc<Running>, mut stream: UnixStream) -> Result<(), Failure> {

@@ -81,7 +81,7 @@ async fn play(wanted: &arguments::Run, job: &Job, feed: &Feed) -> Result<i32, Fa
     let control = control::serve(Arc::clone(&running), data)?;
     feed.note("", format!("listening to commands with --data-dir {}", data.display()));
     let code = running.play().await;
-    control.abort();
+    control.end();
     running.agent.shutdown().await;
     code
 }
