@@ -30,7 +30,7 @@ pub use id::{ContainerId, IdError};
 pub use logs::{LogChunk, LogCursor, OutputStream, Replay, StreamCursor};
 pub use memory::{Created, Fault, MemoryEngine, Op};
 pub use policy::Policy;
-pub use pump::{Drained, LogPump, Status as LogStatus};
+pub use pump::{Drained, LogPump, Status as LogStatus, hang_up};
 pub use reference::{ImageRef, ReferenceError};
 pub use review::review;
 pub use spec::{ContainerSpec, LABEL_PREFIX, SECRETS_TARGET, container_name, labels};

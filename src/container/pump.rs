@@ -135,6 +135,16 @@ impl LogPump {
     }
 }
 
+/// Opens and closes the pipes of a task that will write nothing: their reader hangs until somebody opens them, and holds
+/// up the task's end. Pipes that nobody reads are left alone.
+pub fn hang_up(paths: &LogPaths) {
+    for path in [&paths.stdout, &paths.stderr] {
+        if !is_null(path) {
+            fifo::touch(path);
+        }
+    }
+}
+
 impl Drop for LogPump {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);

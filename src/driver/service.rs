@@ -17,7 +17,10 @@ use super::{
     Class, DriverError, Fingerprint, Settings, Started, TaskDriver, TaskStatus, Usage, fingerprint, launch,
     parts::Parts, prepare, recover, supervisor::Task, sweep, tasks::Tasks, usage,
 };
-use crate::domain::{ExecOutput, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec, fail_point};
+use crate::{
+    container,
+    domain::{ExecOutput, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec, fail_point},
+};
 
 /// Longest time a destroy waits for the server to take a revocation; the sweeper goes on after it.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
@@ -133,7 +136,13 @@ impl TaskDriver for Driver {
         let exists = || DriverError::new(Class::TaskExists, format!("task {id} has been started already"));
         let _claim = self.tasks().claim_soon(&id.key()).await.ok_or_else(exists)?;
         self.undo_earlier(&parts, &spec).await?;
-        let (started, task) = launch::launch(&parts, spec).await?;
+        let logs = spec.logs.clone();
+        let launched = launch::launch(&parts, spec).await;
+        // An agent whose readers hang takes four seconds to report a start that failed.
+        if let (Err(_), Some(logs)) = (&launched, &logs) {
+            container::hang_up(logs);
+        }
+        let (started, task) = launched?;
         self.tasks().insert(task);
         fail_point("before-reply");
         Ok(started)

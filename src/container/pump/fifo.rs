@@ -154,6 +154,11 @@ async fn write_some(pipe: &Sender, bytes: &[u8]) -> io::Result<usize> {
     pipe.try_write(bytes)
 }
 
+/// Opens the pipe and closes it at once.
+pub(super) fn touch(path: &Path) {
+    open_pipe(path).ok();
+}
+
 fn open_pipe(path: &Path) -> Result<Sender, Shut> {
     let found = look(path).map_err(shut)?;
     let kind = fstat(&found).map(|stat| FileType::from_raw_mode(stat.st_mode)).map_err(shut)?;
@@ -209,6 +214,25 @@ mod tests {
         let mode = Mode::from_raw_mode(0o600);
         rustix::fs::mknodat(CWD, elsewhere.join("x"), FileType::Fifo, mode, 0).expect("a pipe");
         assert!(matches!(open_pipe(&alloc.join("logs/x")), Err(Shut::Refused(_))));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_reader_of_a_pipe_that_is_only_touched_finds_nothing_and_goes() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("x");
+        rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
+        let reader = tokio::task::spawn_blocking({
+            let path = path.clone();
+            move || std::fs::read(path).expect("read")
+        });
+        // Before the reader waits there is nobody to open the pipe for.
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !reader.is_finished() && std::time::Instant::now() < end {
+            touch(&path);
+            tokio::task::yield_now().await;
+        }
+        assert!(reader.is_finished(), "the reader hangs");
+        assert!(reader.await.expect("ended").is_empty());
     }
 
     #[test]
