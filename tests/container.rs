@@ -603,6 +603,16 @@ async fn a_lost_reply_to_a_create_leaves_one_container() {
 }
 
 #[tokio::test]
+async fn a_create_waits_for_one_of_the_same_task_that_is_under_way() {
+    let bench = Bench::new().await;
+    let task = bench.task(&["true"]);
+    let made = tokio::join!(bench.create(&task), bench.create(&task));
+    let listed = bench.engine.list_ours().await.expect("listed");
+    assert_eq!(listed.len(), 1);
+    assert!([made.0, made.1].contains(&listed[0].id));
+}
+
+#[tokio::test]
 async fn a_port_is_published_on_the_address_it_was_given() {
     let bench = Bench::new().await;
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

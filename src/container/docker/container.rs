@@ -26,10 +26,13 @@ use super::{
     wait::state_of,
 };
 
-/// How often a container is asked for whose making was cut off or whose name was still taken.
+/// How often a container is asked for whose making was cut off.
 const TRIES: u32 = 4;
-/// First pause between two of them; it doubles.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often one is asked for whose name is taken. A process that was killed may have left a create under way: the engine
+/// has its name then and shows no container yet. Together with the pauses that is about seven seconds.
+const NAME_TRIES: u32 = 10;
+/// First and longest pause between two tries.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 /// How long a killed process may take to be gone.
 const DYING: Duration = Duration::from_secs(10);
 /// What the engine may take on top of the grace that a job gives.
@@ -47,20 +50,20 @@ impl Docker {
     pub(super) async fn create_container(&self, spec: &ContainerSpec<'_>) -> Result<ContainerId, Error> {
         let name = container_name(&spec.task.meta);
         let body = body(spec, &self.policy, &self.instance);
-        let mut pause = PAUSE;
-        for _ in 1..TRIES {
+        let (mut pause, mut tries, mut name_tries) = (PAUSE.0, 1, 1);
+        loop {
             match self.try_create(&name, body.clone(), spec).await {
                 Made::Done(id) => return parsed(&id),
-                Made::NameTaken(why) => self.clear_name(&name, &spec.task.meta.id, why).await?,
-                Made::Failed(Error::EngineUnavailable { .. }) => tokio::time::sleep(pause).await,
+                Made::NameTaken(why) if name_tries < NAME_TRIES => {
+                    name_tries += 1;
+                    self.clear_name(&name, &spec.task.meta.id, why).await?;
+                }
+                Made::NameTaken(why) => return Err(taken(&name, why)),
+                Made::Failed(Error::EngineUnavailable { .. }) if tries < TRIES => tries += 1,
                 Made::Failed(error) => return Err(error),
             }
-            pause *= 2;
-        }
-        match self.try_create(&name, body, spec).await {
-            Made::Done(id) => parsed(&id),
-            Made::NameTaken(why) => Err(taken(&name, why)),
-            Made::Failed(error) => Err(error),
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
         }
     }
 
@@ -83,7 +86,8 @@ impl Docker {
         }
     }
 
-    /// Removes a container that has our name and our task's and our own mark; anything else is left alone.
+    /// Removes a container that has our name and our task's and our own mark; anything else is left alone. One that is
+    /// still being made is not there yet: the next try finds it.
     async fn clear_name(&self, name: &str, task: &TaskId, why: String) -> Result<(), Error> {
         let doing = format!("look at container {name}");
         let api = self.api().await?;
