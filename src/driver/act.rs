@@ -1,6 +1,9 @@
 //! Tells the container that a new generation is there: nothing, a signal, a restart in place.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::sync::{Mutex, oneshot};
 
@@ -93,6 +96,24 @@ async fn attempt(
         tokio::time::sleep(PAUSE).await;
     }
     last
+}
+
+/// Starts a container again that an earlier process had stopped for a restart, after `since`, and then died. Returns whether
+/// it did; an end of another kind stays one.
+pub(super) async fn finish_restart(
+    parts: &Parts,
+    container: &ContainerId,
+    stopping: &Arc<Mutex<bool>>,
+    since: SystemTime,
+) -> Result<bool, container::Error> {
+    let stop_asked = stopping.lock().await;
+    let Some(state) = parts.engine.inspect(container).await? else { return Ok(false) };
+    let stopped_for_it = state.exit.is_some() && state.finished_at.is_some_and(|at| at >= since);
+    if *stop_asked || !stopped_for_it {
+        return Ok(false);
+    }
+    parts.engine.start(container).await?;
+    Ok(true)
 }
 
 async fn signal_once(parts: &Parts, container: &ContainerId, signal: Signal) -> Result<bool, container::Error> {

@@ -69,6 +69,9 @@ pub(super) struct Owed {
     pub generation: Generation,
     /// What to do; several different signals may be due at once.
     pub actions: Vec<ChangeAction>,
+    /// When a restart among them was handed over: from then on the container may stand still because of us.
+    #[serde(default)]
+    pub restart_since: Option<SystemTime>,
 }
 
 /// Credentials that were replaced.

@@ -26,7 +26,7 @@ use super::{
     refresh, resume,
 };
 use crate::{
-    domain::{Generation, Owner, RelPath, TaskEvent, fail_point},
+    domain::{ChangeAction, Generation, Owner, RelPath, TaskEvent, fail_point},
     lease::{Coalescer, Schedule},
     template::Dependency,
     tmpfs::SecretsDir,
@@ -182,7 +182,7 @@ impl Keeper {
         let mut set = rendered.files;
         files::add_manifest(&mut set, generation, &self.holdings, &prints);
 
-        self.holdings.owed = Some(Owed { generation, actions });
+        self.holdings.owed = Some(Owed { generation, actions, restart_since: None });
         self.save();
         fail_point("before-flip");
         if let Err(error) = self.dir.publish(&set, self.owner, generation) {
@@ -200,6 +200,7 @@ impl Keeper {
 
     /// Hands the owed action to the supervisor, waits until it is done, and only then ends what was replaced.
     async fn act(&mut self, what: String, changes: &mpsc::Sender<Change>) {
+        self.note_restart();
         let Some(owed) = self.holdings.owed.clone() else { return };
         let (done, seen) = oneshot::channel();
         let change = Change { generation: owed.generation, actions: owed.actions, what, done };
@@ -210,6 +211,20 @@ impl Keeper {
         self.save();
         self.end_superseded().await;
         self.save();
+    }
+
+    /// Writes down that a restart begins, so that the next process can tell its half from the task's own end.
+    fn note_restart(&mut self) {
+        if let Some(owed) = self.holdings.owed.as_mut().filter(|owed| owed.actions.contains(&ChangeAction::Restart)) {
+            owed.restart_since.get_or_insert(SystemTime::now());
+            self.save();
+        }
+    }
+
+    /// Returns since when a restart is owed that the previous process had begun.
+    pub(super) fn restart_since(&self) -> Option<SystemTime> {
+        let owed = self.holdings.owed.as_ref().filter(|owed| Some(owed.generation) == self.dir.current())?;
+        owed.restart_since
     }
 
     /// Carries out what the previous process published but did not act on, and shows what it fetched but did not publish.

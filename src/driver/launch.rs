@@ -193,6 +193,7 @@ impl Attempt {
             pump: launched.pump,
             keeper: launched.keeper,
             dir: self.dir.get().cloned(),
+            restart_since: None,
         };
         let task = Supervisor::spawn(Arc::clone(&self.parts), charge);
         Ok((Started { state: handle.to_bytes(), network }, task))

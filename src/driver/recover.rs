@@ -42,7 +42,9 @@ pub(super) fn recover(
     let logs = logs.or_else(|| handle.logs.clone());
     let cursor = CursorFile::of(parts, &meta.id.key()).read();
     let pump = LogPump::spawn(Arc::clone(&parts.engine), container.clone(), logs.as_ref(), cursor);
-    let charge = Charge { meta: meta.clone(), container, started_at: handle.started_at, pump, keeper, dir };
+    let restart_since = keeper.as_ref().and_then(Keeper::restart_since);
+    let started_at = handle.started_at;
+    let charge = Charge { meta: meta.clone(), container, started_at, pump, keeper, dir, restart_since };
     tracing::info!(task_id = %meta.id, "Task recovered");
     Ok(Supervisor::spawn(Arc::clone(parts), charge))
 }

@@ -78,6 +78,7 @@ pub(super) struct Supervisor {
     released: watch::Sender<bool>,
     stopping: Arc<Mutex<bool>>,
     detach: CancellationToken,
+    restart_since: Option<SystemTime>,
 }
 
 /// What a supervisor is given to look after.
@@ -94,6 +95,8 @@ pub(super) struct Charge {
     pub keeper: Option<Keeper>,
     /// Its directory in RAM.
     pub dir: Option<Arc<SecretsDir>>,
+    /// Since when an earlier process was at restarting the container, when it was.
+    pub restart_since: Option<SystemTime>,
 }
 
 /// What can happen next.
@@ -135,6 +138,7 @@ impl Supervisor {
             released,
             stopping,
             detach,
+            restart_since: charge.restart_since,
         };
         tokio::spawn(supervisor.run());
         task
@@ -142,6 +146,7 @@ impl Supervisor {
 
     async fn run(mut self) {
         let cursor = tokio::spawn(CursorFile::of(&self.parts, &self.key).follow(self.pump.watch())).abort_handle();
+        self.finish_restart().await;
         let mut wait = self.wait();
         let exit = loop {
             match self.next_event(&mut wait).await {
@@ -160,6 +165,18 @@ impl Supervisor {
             }
         };
         self.end(exit, &cursor).await;
+    }
+
+    /// Starts the container again when the process before this one died between its stop and its start.
+    async fn finish_restart(&self) {
+        let Some(since) = self.restart_since else { return };
+        match act::finish_restart(&self.parts, &self.container, &self.stopping, since).await {
+            Ok(true) => self.pump.wake(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(task_id = %self.meta.id, %error, "A restart that was cut off could not be finished")
+            }
+        }
     }
 
     /// Returns a future that resolves when the container has ended; losing the engine does not end it.

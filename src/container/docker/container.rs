@@ -17,7 +17,7 @@ use crate::{
         ContainerId, ContainerSpec, ContainerState, Docker, Error, Restart, RunState, Summary, container_name,
         spec::marked_task,
     },
-    domain::{Signal, TaskId},
+    domain::{Signal, TaskId, fail_point},
 };
 
 use super::{
@@ -197,6 +197,7 @@ impl Docker {
             return Ok(Restart::Ended(exit));
         }
         self.stop_container(id, signal, timeout).await?;
+        fail_point("restart-stopped");
         self.start_container(id).await?;
         Ok(Restart::Restarted)
     }
