@@ -46,7 +46,10 @@ pub(super) async fn create(
 ) -> Result<Prepared, DriverError> {
     let secrets = dir.map(SecretsDir::bind_source);
     let wanted = ContainerSpec { task: spec, image, secrets: secrets.as_deref() };
-    let container = parts.engine.create(&wanted).await?;
+    let container = parts.engine.create(&wanted).await.map_err(|error| match dir {
+        Some(dir) if misses(&error, dir) => mounts_apart(parts, dir),
+        _ => error.into(),
+    })?;
     fail_point("created");
     let owner = parts.engine.resolve_user(&container, image, spec.user.as_deref()).await?;
     if let Some(dir) = dir {
@@ -83,12 +86,22 @@ async fn check_visible(parts: &Parts, container: &ContainerId, dir: &SecretsDir)
         parts.mounts_shared.store(true, Ordering::Relaxed);
         return Ok(());
     }
+    Err(mounts_apart(parts, dir))
+}
+
+/// Says whether the engine found nothing to bind where we see the directory.
+fn misses(error: &container::Error, dir: &SecretsDir) -> bool {
+    let text = error.to_string();
+    text.contains("does not exist") && text.contains(&*dir.bind_source().to_string_lossy())
+}
+
+fn mounts_apart(parts: &Parts, dir: &SecretsDir) -> DriverError {
     let text = format!(
         "the engine does not see the tmpfs at {}: agent and engine do not share mounts; run both in one mount namespace, or mount {} into the agent's with propagation \"shared\"",
         dir.bind_source().display(),
         parts.settings.tmpfs.runtime_dir.display()
     );
-    Err(DriverError::new(Class::EngineRefused { recoverable: false }, text))
+    DriverError::new(Class::EngineRefused { recoverable: false }, text)
 }
 
 /// Tells the orchestrator under which address a task with published ports is reached.
