@@ -87,7 +87,7 @@ impl Client {
     }
 
     fn failed(&self, action: &str, exchange: Exchange<'_>) -> Error {
-        let error = Error::transport(action, exchange.failure());
+        let error = Error::transport(action, &self.settings.address, exchange.failure());
         if error.kind() == Kind::Tls {
             self.reload_trust();
         }

@@ -72,9 +72,9 @@ impl Error {
         Self { kind, action: action.to_owned(), status: Some(status), messages, retry_after, passing, source: None }
     }
 
-    /// Returns an error for an exchange that brought no answer.
-    pub(super) fn transport(action: &str, source: TransportError) -> Self {
-        let mut error = Self::new(source.kind(), action, source.to_string());
+    /// Returns an error for an exchange with the server at `address` that brought no answer.
+    pub(super) fn transport(action: &str, address: &str, source: TransportError) -> Self {
+        let mut error = Self::new(source.kind(), action, format!("{address}: {source}"));
         error.source = Some(source);
         error
     }
