@@ -1,6 +1,10 @@
 //! The agent's way with a driver plugin: three launches, two streams, and a relaunch when the process dies.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use strongbox::plugin::proto::{
     base::{
@@ -47,7 +51,7 @@ pub struct Agent {
     /// Everything that happens.
     pub feed: Feed,
     /// What is launched; its environment is for tests to change between launches.
-    pub program: Program,
+    program: Mutex<Program>,
     config: Vec<u8>,
     api: String,
     current: watch::Sender<Arc<Process>>,
@@ -92,7 +96,7 @@ impl Agent {
             task_spec,
             capabilities,
             feed,
-            program,
+            program: Mutex::new(program),
             config: bytes,
             api,
             current: watch::Sender::new(Arc::new(process)),
@@ -109,12 +113,23 @@ impl Agent {
 
     /// Starts the binary anew after it died; tasks must be recovered by the caller.
     pub async fn relaunch(&self) -> Result<(), AgentError> {
-        let process = launch(&self.program, "C", &self.feed).await?;
+        let process = launch(&self.program(), "C", &self.feed).await?;
         set_config(&process, &self.config, &self.api, true).await?;
         init(&process).await?;
         self.current.send_replace(Arc::new(process));
         self.open_streams();
         Ok(())
+    }
+
+    /// Sets or takes away a variable of the environment that the next launch gives to the plugin.
+    pub fn set_env(&self, name: &str, value: Option<&str>) {
+        let mut program = self.program.lock().unwrap_or_else(PoisonError::into_inner);
+        program.env.retain(|(key, _)| key != name);
+        program.env.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+    }
+
+    fn program(&self) -> Program {
+        self.program.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until another process than `old` serves.

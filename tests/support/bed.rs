@@ -1,17 +1,27 @@
 //! The whole picture for end-to-end tests: the plugin's binary under the harness, a configured OpenBao, PostgreSQL, Docker.
 
+// Each test file uses its own part of this.
+#![allow(dead_code)]
+
 use std::{
     fs,
+    future::Future,
     ops::Deref,
     path::PathBuf,
     process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use super::{
-    bao::Bao,
-    harness::{process::Program, testbed::TestBed},
+    bao::{Bao, Setup},
+    harness::{process::Program, runner::Run, testbed::TestBed},
 };
+
+/// Where the plugin is told to die; see `fail_point` in the plugin's own source.
+const FAIL_POINT: &str = "STRONGBOX_FAIL_POINT";
+/// How long a condition may take that no row gives another limit for.
+pub const LIMIT: Duration = Duration::from_secs(40);
 
 /// A job with one of everything; it sleeps until it is stopped.
 pub const JOB: &str = r#"
@@ -45,9 +55,22 @@ job "timeline" {
 /// An agent with the plugin, and a server of its own.
 pub struct Bed {
     /// The server.
-    pub bao: Bao,
+    pub bao: Arc<Bao>,
     bed: TestBed,
     root: tempfile::TempDir,
+}
+
+/// What may differ from bed to bed.
+#[derive(Clone, Default)]
+pub struct Options<'a> {
+    /// Added to the operator's config; a `refresh` block replaces the short intervals.
+    pub more: &'a str,
+    /// Further environment for the plugin.
+    pub env: &'a [(&'a str, &'a str)],
+    /// Where the plugin finds the server, when not at its own address.
+    pub address: Option<String>,
+    /// What is started, when not the plugin itself.
+    pub program: Option<PathBuf>,
 }
 
 impl Bed {
@@ -58,12 +81,24 @@ impl Bed {
 
     /// As [`Bed::new`], with further environment for the plugin.
     pub async fn with(more: &str, env: &[(&str, &str)]) -> Self {
-        let bao = Bao::configured();
+        Self::on(Arc::new(Bao::configured()), &Options { more, env, ..Options::default() }).await
+    }
+
+    /// As [`Bed::new`], with a server whose tokens and database accounts live so long between renewals.
+    pub async fn with_lives(more: &str, token_period: &str, db_ttl: &str) -> Self {
+        let setup = Setup { token_period: token_period.into(), db_ttl: db_ttl.into(), ..Setup::default() };
+        Self::on(Arc::new(Bao::configured_with(&setup)), &Options { more, ..Options::default() }).await
+    }
+
+    /// Starts an agent beside a server that is there.
+    pub async fn on(bao: Arc<Bao>, options: &Options<'_>) -> Self {
         let root =
             tempfile::Builder::new().prefix("strongbox-e2e-").tempdir_in("/var/tmp").expect("a directory on a disk");
-        let config = config(&bao, root.path(), more);
-        let env = env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let program = Program { binary: PathBuf::from(env!("CARGO_BIN_EXE_nomad-driver-strongbox")), env };
+        let address = options.address.as_deref().unwrap_or(bao.address());
+        let config = config(&bao, address, root.path(), options.more);
+        let env = options.env.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let plugin = || PathBuf::from(env!("CARGO_BIN_EXE_nomad-driver-strongbox"));
+        let program = Program { binary: options.program.clone().unwrap_or_else(plugin), env };
         Self { bed: TestBed::start(program, &config).await, bao, root }
     }
 
@@ -73,15 +108,20 @@ impl Bed {
         entries.iter().map(|entry| format!("{:.3} {:?}\n", entry.since.as_secs_f64(), entry.what)).collect()
     }
 
-    /// Takes the further environment away from the launches to come, such as a fail point.
-    pub fn calm(&mut self) {
-        self.bed.agent.program.env.clear();
+    /// Kills the plugin and starts one that will die at the fail point, or at none; it takes up `tasks`.
+    pub async fn anew(&self, fail_point: Option<&str>, tasks: &[&Run]) {
+        self.bed.agent.set_env(FAIL_POINT, fail_point);
+        self.bed.kill_9_and_recover(tasks).await;
     }
 
-    /// Lets logins live for so long only.
-    pub async fn shorten_tokens(&self, life: &str) {
-        let tuned = Some(serde_json::json!({ "default_lease_ttl": life, "max_lease_ttl": life }));
-        self.bao.ok("POST", "sys/auth/jwt-strongbox/tune", tuned).await;
+    /// Waits until the plugin has died as by `kill -9`.
+    pub async fn is_dead(&self, why: &str) {
+        use std::os::unix::process::ExitStatusExt;
+        let process = self.bed.agent.process();
+        let Ok(status) = tokio::time::timeout(LIMIT, process.dead()).await else {
+            panic!("the plugin has not died at {why}")
+        };
+        assert_eq!(status.and_then(|status| status.signal()), Some(9), "at {why}");
     }
 
     /// Returns the state directory.
@@ -131,9 +171,16 @@ impl Bed {
         self.bao.leases().await
     }
 
+    /// Returns the directory in RAM of the one task that there is, as root sees it.
+    pub fn ram(&self) -> PathBuf {
+        let mounts = self.mounts();
+        assert_eq!(mounts.len(), 1, "one directory in RAM: {mounts:?}");
+        PathBuf::from(&mounts[0])
+    }
+
     /// Waits until no container, mount, token or lease of any task is left.
     pub async fn is_clean(&self) {
-        let end = Instant::now() + Duration::from_secs(40);
+        let end = Instant::now() + LIMIT;
         loop {
             let left = (self.containers(), self.mounts(), self.tokens().await, self.leases().await);
             if left.0.is_empty() && left.1.is_empty() && left.2.is_empty() && left.3.is_empty() {
@@ -165,7 +212,7 @@ impl Drop for Bed {
 }
 
 /// Returns the operator's config: short intervals, login with the node's key, rules for the job `timeline`.
-pub fn config(bao: &Bao, root: &std::path::Path, more: &str) -> String {
+pub fn config(bao: &Bao, address: &str, root: &std::path::Path, more: &str) -> String {
     format!(
         r#"config {{
   state_dir   = "{root}/state"
@@ -189,10 +236,37 @@ pub fn config(bao: &Bao, root: &std::path::Path, more: &str) -> String {
   {more}
 }}"#,
         root = root.display(),
-        address = bao.address(),
         key = bao.node_key_file().display(),
         refresh = if more.contains("refresh") { "" } else { REFRESH },
     )
+}
+
+/// Runs `docker` and returns what it printed.
+///
+/// # Panics
+/// It fails.
+pub fn docker(words: &[&str]) -> String {
+    let output = Command::new("docker").args(words).output().expect("docker runs; run `make setup`");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "docker {words:?}: {}", text(&output.stderr));
+    text(&output.stdout).trim().to_owned()
+}
+
+/// Runs a shell command in a container without the plugin, and returns what it printed.
+pub fn inside(container: &str, script: &str) -> String {
+    docker(&["exec", container, "sh", "-c", script])
+}
+
+/// Waits until `holds` says yes.
+///
+/// # Panics
+/// It does not within the limit.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let end = Instant::now() + LIMIT;
+    while !holds().await {
+        assert!(Instant::now() < end, "{what}: not within {LIMIT:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Intervals that let a test see a change within a second or two.

@@ -6,7 +6,9 @@
 
 use std::{
     fmt, fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    time::SystemTime,
 };
 
 use aho_corasick::AhoCorasick;
@@ -56,6 +58,14 @@ impl Canaries {
 
     /// Looks through every regular file below `root`, and through the names.
     pub fn scan_tree(&self, root: &Path) -> Vec<Hit> {
+        self.scan_changed(root, SystemTime::UNIX_EPOCH)
+    }
+
+    /// As [`Canaries::scan_tree`], without the contents of files that have not changed since a moment before which no
+    /// canary existed.
+    pub fn scan_changed(&self, root: &Path, since: SystemTime) -> Vec<Hit> {
+        let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let is_new = |meta: &fs::Metadata| u64::try_from(meta.ctime()).is_ok_and(|at| at >= since);
         let automaton = self.automaton();
         let mut hits = Vec::new();
         let mut folders = vec![root.to_path_buf()];
@@ -65,7 +75,7 @@ impl Canaries {
                 hits.extend(self.search(&automaton, &place, place.as_bytes()));
                 match fs::symlink_metadata(&path) {
                     Ok(meta) if meta.is_dir() => folders.push(path),
-                    Ok(meta) if meta.is_file() => {
+                    Ok(meta) if meta.is_file() && is_new(&meta) => {
                         // A file that goes away meanwhile is no finding.
                         let bytes = fs::read(&path).unwrap_or_default();
                         hits.extend(self.search(&automaton, &place, &bytes));

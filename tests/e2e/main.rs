@@ -1,0 +1,26 @@
+//! What must hold when something breaks, end to end: the plugin's binary under an agent's stand-in, on real parts.
+//!
+//! One program for all themes, because each program links the whole house anew.
+
+#[path = "../support/bao.rs"]
+mod bao;
+#[path = "../support/bed.rs"]
+mod bed;
+#[path = "../support/canary.rs"]
+mod canary;
+#[path = "../support/gate.rs"]
+mod gate;
+#[path = "../../examples/harness/mod.rs"]
+mod harness;
+mod jobs;
+
+mod kill_in_end;
+mod kill_in_rotation;
+mod kill_in_start;
+mod leaks;
+mod lives;
+mod outage;
+mod reader;
+mod short;
+mod tls;
+mod wrong_input;
