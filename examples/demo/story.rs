@@ -1,27 +1,41 @@
 //! Tells what happens, line by line, with times; remembers whether all of it did.
 
 use std::{
+    any::Any,
     io::{IsTerminal, Write},
+    panic::AssertUnwindSafe,
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt;
+
 /// How often the live line is drawn.
-const FRAME: Duration = Duration::from_millis(120);
+const FRAME: Duration = Duration::from_millis(100);
+/// What turns while one waits.
+const WHEEL: [char; 4] = ['|', '/', '-', '\\'];
+/// Erases the live line.
+const ERASE: &str = "\r\x1b[2K";
 
 /// The story so far.
 pub struct Story {
     begin: Instant,
     live: bool,
+    checks: usize,
     missed: Vec<String>,
 }
 
-/// What a scene brings: words to tell, or why it did not happen.
+/// What a check brings: words to tell, further lines indented, or why it did not happen.
 pub type Told = Result<String, String>;
 
 impl Story {
     /// Begins; lines are live when somebody watches.
     pub fn begin() -> Self {
-        Self { begin: Instant::now(), live: std::io::stdout().is_terminal(), missed: Vec::new() }
+        Self { begin: Instant::now(), live: std::io::stdout().is_terminal(), checks: 0, missed: Vec::new() }
+    }
+
+    /// Begins an act.
+    pub fn act(&self, title: &str) {
+        print(&format!("\n{title}\n"));
     }
 
     /// Says something that is neither good nor bad.
@@ -29,54 +43,64 @@ impl Story {
         print(&format!("{}   {text}\n", self.clock()));
     }
 
-    /// Plays a scene and tells how it went.
-    pub async fn scene(&mut self, title: &str, scene: impl Future<Output = Told>) {
+    /// Waits for a check and tells how it went, and whether it is true. A panic in it is a check that failed.
+    pub async fn check(&mut self, title: &str, check: impl Future<Output = Told>) -> bool {
         let begin = Instant::now();
-        let told = self.watched(title, scene).await;
+        let told = AssertUnwindSafe(self.watched(title, check)).catch_unwind().await;
+        let told = told.unwrap_or_else(|panic| Err(last_words(&*panic)));
         let took = begin.elapsed().as_millis();
-        match told {
-            Ok(words) => print(&format!("{} ✓ {title}: {words} ({took} ms)\n", self.clock())),
-            Err(why) => {
-                print(&format!("{} ✗ {title}: {why} ({took} ms)\n", self.clock()));
-                self.missed.push(title.to_owned());
-            }
-        }
+        let (mark, words) = match &told {
+            Ok(words) => ('✓', words),
+            Err(why) => ('✗', why),
+        };
+        let words = words.replace('\n', &format!("\n{:14}", ""));
+        print(&format!("{} {mark} {title}: {words} ({took} ms)\n", self.clock()));
+        self.checks += 1;
+        self.missed.extend(told.is_err().then(|| title.to_owned()));
+        told.is_ok()
     }
 
-    /// Ends the story; `true` when every scene happened.
+    /// Ends the story; `true` when every check was true.
     pub fn end(self) -> bool {
         let total = self.begin.elapsed().as_secs_f64();
         match self.missed.is_empty() {
-            true => print(&format!("\nAll of it happened, in {total:.1} s.\n")),
+            true => print(&format!("\nAll of it happened: {} checks in {total:.1} s.\n", self.checks)),
             false => print(&format!("\nDid not happen: {}.\n", self.missed.join("; "))),
         }
         self.missed.is_empty()
     }
 
-    /// Draws a live line while the scene plays, where somebody watches.
-    async fn watched(&self, title: &str, scene: impl Future<Output = Told>) -> Told {
-        tokio::pin!(scene);
+    /// Draws a live line while a check runs, where somebody watches.
+    async fn watched(&self, title: &str, check: impl Future<Output = Told>) -> Told {
+        tokio::pin!(check);
         let begin = Instant::now();
-        loop {
+        for turn in (0..WHEEL.len()).cycle() {
             tokio::select! {
-                told = &mut scene => {
+                told = &mut check => {
                     if self.live {
-                        print("\r\x1b[2K");
+                        print(ERASE);
                     }
                     return told;
                 }
-                () = tokio::time::sleep(FRAME) => {
-                    if self.live {
-                        print(&format!("\r\x1b[2K{} … {title} {:.1} s", self.clock(), begin.elapsed().as_secs_f64()));
-                    }
-                }
+                () = tokio::time::sleep(FRAME) => {}
+            }
+            if self.live {
+                let waited = begin.elapsed().as_secs_f64();
+                print(&format!("{ERASE}{} {} {title} {waited:.1} s", self.clock(), WHEEL[turn]));
             }
         }
+        unreachable!("a cycle has no end")
     }
 
     fn clock(&self) -> String {
-        format!("{:>7.2} s", self.begin.elapsed().as_secs_f64())
+        format!("{:>9.3} s", self.begin.elapsed().as_secs_f64())
     }
+}
+
+/// Returns what a panic said.
+pub fn last_words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_else(|| "it panicked".into())
 }
 
 /// Prints; a closed pipe is no reason to fail.

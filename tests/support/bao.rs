@@ -11,6 +11,7 @@ use std::{
     fs,
     io::Write,
     net::TcpListener,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::Mutex,
@@ -53,11 +54,13 @@ pub struct Setup {
     pub db_ttl: String,
     /// Whether the database engine is wanted.
     pub database: bool,
+    /// Whether a Ctrl-C in the terminal is kept from the server, for a caller that cleans up after one by itself.
+    pub apart: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { job: "timeline".into(), token_period: "15m".into(), db_ttl: "1h".into(), database: true }
+        Self { job: "timeline".into(), token_period: "15m".into(), db_ttl: "1h".into(), database: true, apart: false }
     }
 }
 
@@ -69,12 +72,12 @@ pub struct NomadKey {
 impl Bao {
     /// Starts an empty server on plain HTTP.
     pub fn start() -> Self {
-        Self::start_as(false)
+        Self::start_as(false, false)
     }
 
     /// Starts an empty server with TLS; [`Bao::ca_file`] is its CA.
     pub fn start_tls() -> Self {
-        Self::start_as(true)
+        Self::start_as(true, false)
     }
 
     /// Starts a server and configures it for job `timeline`, the database included.
@@ -84,7 +87,7 @@ impl Bao {
 
     /// Starts a server and configures it.
     pub fn configured_with(setup: &Setup) -> Self {
-        let mut bao = Self::start();
+        let mut bao = Self::start_as(false, setup.apart);
         bao.set_up(setup);
         bao
     }
@@ -107,6 +110,16 @@ impl Bao {
     /// Returns a directory that goes with the server.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Returns the server's process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Returns the file of the key that signs as Nomad would.
+    pub fn nomad_key_file(&self) -> PathBuf {
+        self.dir.path().join("nomad.pem")
     }
 
     /// Returns the key that signs as Nomad would.
@@ -205,13 +218,13 @@ impl Bao {
         keys.filter_map(|key| key.as_str().map(str::to_owned)).collect()
     }
 
-    fn start_as(tls: bool) -> Self {
+    fn start_as(tls: bool, apart: bool) -> Self {
         // Between the choice of a port and the server's use of it somebody else may take it.
-        let tries = (0..5).find_map(|_| Self::try_start(tls));
+        let tries = (0..5).find_map(|_| Self::try_start(tls, apart));
         tries.expect("bao starts within its time; see its log above")
     }
 
-    fn try_start(tls: bool) -> Option<Self> {
+    fn try_start(tls: bool, apart: bool) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a directory");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
         let root_token = format!("root-{}", hex::encode(rand::random::<[u8; 12]>()));
@@ -224,6 +237,9 @@ impl Bao {
         }
         command.env_clear().env("HOME", dir.path()).env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
+        if apart {
+            command.process_group(0);
+        }
         let child = command.spawn().unwrap_or_else(|error| panic!("bao does not run ({error}); run `make setup`"));
         let address = format!("{}://127.0.0.1:{port}", if tls { "https" } else { "http" });
         let bao = Self { child, address, root_token, dir, tls, lends_accounts: false, nomad: None, node: None };
