@@ -6,7 +6,6 @@ use serde_json::json;
 
 #[path = "support/bao.rs"]
 mod bao;
-#[allow(dead_code)]
 #[path = "support/bed.rs"]
 mod bed;
 #[path = "../examples/harness/mod.rs"]

@@ -56,8 +56,10 @@ pub(super) async fn launch(parts: &Arc<Parts>, spec: TaskSpec) -> Result<(Starte
 struct Attempt {
     parts: Arc<Parts>,
     plan: Arc<Plan>,
-    spec: TaskSpec,
+    spec: Arc<TaskSpec>,
     key: TaskKey,
+    /// Held while a container is being created.
+    creating: Arc<Mutex<()>>,
     dir: OnceLock<Arc<SecretsDir>>,
     held: Arc<Mutex<Holdings>>,
 }
@@ -72,7 +74,8 @@ struct Launched {
 impl Attempt {
     fn new(parts: &Arc<Parts>, plan: Arc<Plan>, spec: TaskSpec) -> Self {
         let key = spec.meta.id.key();
-        Self { parts: Arc::clone(parts), plan, spec, key, dir: OnceLock::new(), held: Arc::default() }
+        let (creating, held) = (Arc::default(), Arc::default());
+        Self { parts: Arc::clone(parts), plan, spec: Arc::new(spec), key, creating, dir: OnceLock::new(), held }
     }
 
     /// The two branches and what comes after they have met.
@@ -150,7 +153,8 @@ impl Attempt {
         fail_point("image-ready");
         // Without the other branch's word nothing is created; that branch then has the error to report.
         made.await.map_err(|_| DriverError::new(Class::Internal, "the task's directory was not made"))?;
-        prepare::create(&self.parts, &self.spec, &image, self.dir.get().map(AsRef::as_ref)).await
+        let dir = self.dir.get().map(AsRef::as_ref);
+        prepare::create(&self.parts, &self.spec, &image, dir, &self.creating).await
     }
 
     /// Shows the first generation to the container that is about to start.
@@ -201,6 +205,8 @@ impl Attempt {
 
     /// Gives back everything: container first, then token and leases, then the directory.
     async fn undo(&self) {
+        // The other branch may have been cut off while the engine was still at work.
+        drop(self.creating.lock().await);
         if let Err(error) = prepare::remove(&self.parts, &self.key).await {
             tracing::warn!(task_id = %self.spec.meta.id, %error, "The container of a failed start was not removed; the sweeper will");
         }

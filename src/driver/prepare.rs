@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use tokio::sync::Mutex;
+
 use super::{Class, DriverError, facade::NetworkInfo, parts::Parts};
 use crate::{
     container::{self, ContainerId, ContainerSpec, Image, Pull, PullProgress, SECRETS_TARGET},
@@ -40,13 +42,13 @@ pub(super) fn check(parts: &Parts, spec: &TaskSpec) -> Result<(), DriverError> {
 /// Creates the container around the still empty directory and resolves its user.
 pub(super) async fn create(
     parts: &Arc<Parts>,
-    spec: &TaskSpec,
+    spec: &Arc<TaskSpec>,
     image: &Image,
     dir: Option<&SecretsDir>,
+    creating: &Arc<Mutex<()>>,
 ) -> Result<Prepared, DriverError> {
-    let secrets = dir.map(SecretsDir::bind_source);
-    let wanted = ContainerSpec { task: spec, image, secrets: secrets.as_deref() };
-    let container = parts.engine.create(&wanted).await.map_err(|error| match dir {
+    let created = create_whole(parts, spec, image, dir, creating).await?;
+    let container = created.map_err(|error| match dir {
         Some(dir) if misses(&error, dir) => mounts_apart(parts, dir),
         _ => error.into(),
     })?;
@@ -56,6 +58,26 @@ pub(super) async fn create(
         check_visible(parts, &container, dir).await?;
     }
     Ok(Prepared { container, owner })
+}
+
+/// Has the container created apart from the start that asked for it: when that one is cut off, the request still runs to its
+/// end, and whoever undoes the start waits for `creating` before he looks for what was made.
+async fn create_whole(
+    parts: &Arc<Parts>,
+    spec: &Arc<TaskSpec>,
+    image: &Image,
+    dir: Option<&SecretsDir>,
+    creating: &Arc<Mutex<()>>,
+) -> Result<Result<ContainerId, container::Error>, DriverError> {
+    let secrets = dir.map(SecretsDir::bind_source);
+    let (parts, spec, image) = (Arc::clone(parts), Arc::clone(spec), image.clone());
+    let busy = Arc::clone(creating).lock_owned().await;
+    let made = tokio::spawn(async move {
+        let _busy = busy;
+        let wanted = ContainerSpec { task: &spec, image: &image, secrets: secrets.as_deref() };
+        parts.engine.create(&wanted).await
+    });
+    made.await.map_err(|error| DriverError::new(Class::Internal, format!("create the container: {error}")))
 }
 
 /// Gets the image, telling the user when it has to be pulled.
