@@ -88,6 +88,15 @@ impl Scene {
         })
         .await;
         self.bed.event(&self.task, &format!("generation {}", self.changes + 1), crate::bed::LIMIT).await;
+        // A process that dies between the event and this would act a second time, and meet the next step too early.
+        until("the action is settled", || async { self.owes_nothing() }).await;
+    }
+
+    /// Says whether the task's record has no action that is still owed.
+    fn owes_nothing(&self) -> bool {
+        let records = self.bed.mounts().into_iter().map(|mount| PathBuf::from(mount).join("record"));
+        let mut texts = records.filter_map(|record| fs::read_to_string(record).ok());
+        texts.any(|text| text.contains("\"owed\":null"))
     }
 
     /// Ends the task after all changes; each must have been told once or twice.
