@@ -1,0 +1,48 @@
+// The agent's own libraries drive every rpc of the plugin, as a client agent does from its start to a task's end and through both
+// kinds of crash. One line for each claim, a count at the end; the exit code tells whether all held.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+)
+
+type options struct {
+	plugin, protos, config, image, dir string
+	tasks                              files
+}
+
+type files []string
+
+func (f *files) String() string         { return fmt.Sprint(*f) }
+func (f *files) Set(value string) error { *f = append(*f, value); return nil }
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprintln(os.Stderr, "usage: judge conformance|hold --plugin BINARY --protos DIR …")
+		os.Exit(2)
+	}
+	var o options
+	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
+	flags.StringVar(&o.plugin, "plugin", "", "the plugin's program")
+	flags.StringVar(&o.protos, "protos", "proto", "the root of the .proto files")
+	flags.StringVar(&o.config, "plugin-config", "", "a file with the operator's config block")
+	flags.StringVar(&o.image, "image", "strongbox/busybox:1", "an image with a shell that the engine holds")
+	flags.StringVar(&o.dir, "dir", os.TempDir(), "where allocation directories are made")
+	flags.Var(&o.tasks, "task", "a file with a task's config block; may be repeated")
+	_ = flags.Parse(os.Args[2:])
+	var err error
+	switch os.Args[1] {
+	case "conformance":
+		err = conformance(o)
+	case "hold":
+		err = hold(o)
+	default:
+		err = fmt.Errorf("no command is called %q", os.Args[1])
+	}
+	if err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
+}
