@@ -15,8 +15,9 @@ pub use writer::Flusher;
 
 /// The variable by which the level is set; the agent's own filter comes after it.
 const LEVELS: &str = "STRONGBOX_LOG";
-/// Our own lines from debug on, since the agent filters again; of the libraries only what matters.
-const DEFAULT_LEVELS: &str = "warn,strongbox=debug,nomad_driver_strongbox=debug";
+/// Our own lines from debug on, since the agent filters again; of the libraries only what matters. The two that speak HTTP
+/// log every failed exchange without a word of what it was; our own errors have that.
+const DEFAULT_LEVELS: &str = "warn,rustify=off,vaultrs=off,strongbox=debug,nomad_driver_strongbox=debug";
 
 /// Sends the process's log and its panics to stderr. The returned value waits for the last lines at the end.
 pub fn init() -> Flusher {
