@@ -51,7 +51,7 @@ demo: setup ## run the main job through the harness and tell its story
 	@$(CLEAN_ENV) cargo run --quiet --release $(LOCKED) --example demo
 
 .PHONY: bench
-bench: setup ## measure starts against the bare engine and bao agent; writes target/bench/summary.json
+bench: setup ## measure side by side with peers; writes target/bench/ (BENCH_PART=output,masks: these alone)
 	cargo build --release $(LOCKED) --bins --example harness --example bench
 	@$(CLEAN_ENV) cargo run --quiet --release $(LOCKED) --example bench
 

@@ -1,124 +1,109 @@
-//! Measures starts and memory side by side with peers, in one run, with spread.
+//! Measures side by side with peers, in one run, with spread.
 //!
-//! Prints a line a figure and writes `target/bench/summary.json`. Nothing fails here on a number.
+//! Prints a line a figure and writes them to `target/bench/summary.json`. `BENCH_PART=output,masks` measures these parts alone and
+//! writes a file of their name. Nothing fails here on a number.
+//!
+//! | part | what | smaller or larger with |
+//! |---|---|---|
+//! | `starts` | one container with and without secrets, its files, memory | `BENCH_RUNS` |
+//! | `launch` | exec to handshake | `BENCH_RUNS` |
+//! | `many` | many containers at a time | `BENCH_MANY` |
+//! | `masks` | masking of 0, 10, 100 secrets | `BENCH_MASK_MIB` |
+//! | `templates` | the engine beside Go's, and beside `bao agent` | `BENCH_ROUNDS`, `BENCH_MILLIS` |
+//! | `leases` | many leases kept alive | `BENCH_LEASES`, `BENCH_LEASES_OF_A_TASK`, `BENCH_LEASE_SECONDS` |
+//! | `change` | a secret's change to file and signal | `BENCH_CHANGES`, `BENCH_TASKS`, `BENCH_POLL_SECONDS` |
+//! | `output` | much output | `BENCH_LOG_MIB` |
+//! | `idle` | many idle tasks that are sampled | `BENCH_IDLE`, `BENCH_SECONDS` |
 
-use std::{
-    path::{Path, PathBuf},
-    time::Instant,
-};
-
-use serde_json::json;
+use std::path::{Path, PathBuf};
 
 #[path = "../tests/support/bao.rs"]
 mod bao;
+#[path = "bench/change.rs"]
+mod change;
 #[path = "bench/figures.rs"]
 mod figures;
+#[path = "bench/go.rs"]
+mod go;
+#[path = "bench/ground.rs"]
+mod ground;
 #[path = "harness/mod.rs"]
 mod harness;
+#[path = "bench/launch.rs"]
+mod launch;
+#[path = "bench/leases.rs"]
+mod leases;
+#[path = "bench/load.rs"]
+mod load;
+#[path = "bench/masks.rs"]
+mod masks;
 #[path = "bench/ours.rs"]
 mod ours;
+#[path = "bench/output.rs"]
+mod output;
 #[path = "bench/peers.rs"]
 mod peers;
+#[path = "bench/starts.rs"]
+mod starts;
+#[path = "bench/stub.rs"]
+mod stub;
+#[path = "bench/templates.rs"]
+mod templates;
 
-use bao::Bao;
-use figures::{Figure, Samples, save};
-use harness::{process::Program, testbed::TestBed};
-use peers::ServerAgent;
+use figures::{Figure, save};
+use ground::Ground;
 
 /// The image of every container here.
 const IMAGE: &str = "strongbox/busybox:1";
-/// Samples of each kind; they alternate, so that what disturbs the machine disturbs both.
-const RUNS: usize = 25;
-/// Starts before the first sample.
-const WARM_UP: usize = 3;
+/// All parts, in the order in which they are measured.
+const PARTS: [&str; 9] = ["starts", "launch", "many", "masks", "templates", "leases", "change", "output", "idle"];
 
 #[tokio::main]
 async fn main() {
-    let runs = std::env::var("BENCH_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(RUNS);
-    let bao = Bao::configured();
-    bao.ok("POST", "kv/data/timeline", Some(json!({ "data": { "api_key": "bench" } }))).await;
-    allow_issuing(&bao).await;
-    let folder = tempfile::tempdir_in("/var/tmp").expect("a directory on a disk");
-    let program = Program { binary: plugin(), env: Vec::new() };
-    let bed = TestBed::start(program, &ours::config(&bao, folder.path())).await;
-
-    let mut figures = starts(&bed, runs).await;
-    figures.extend(files(&bed, &bao, folder.path(), runs).await);
-    figures.push(launch(runs).await);
-    for figure in &figures {
-        say(&figure.line());
+    if std::env::var_os(stub::CALLED).is_some() {
+        return stub::serve().await;
     }
-    say(&ours::where_the_time_goes(&bed.agent.feed));
-    save(&figures).expect("target/bench/summary.json is written");
-    bed.agent.shutdown().await;
+    let asked = std::env::var("BENCH_PART").unwrap_or_default();
+    let asked: Vec<&str> = asked.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    if let Some(unknown) = asked.iter().find(|part| !PARTS.contains(part)) {
+        panic!("BENCH_PART {unknown:?} is unknown; give some of {}", PARTS.join(", "));
+    }
+    let mut all = Vec::new();
+    for part in PARTS.iter().filter(|part| asked.is_empty() || asked.contains(part)) {
+        let figures = measured(part).await;
+        figures.iter().for_each(|figure| say(&figure.line()));
+        all.extend(figures);
+    }
+    let name = if asked.is_empty() { "summary".to_owned() } else { asked.join("-") };
+    save(&name, &all).expect("the figures are written to target/bench");
 }
 
-/// The peer has its keys made by the server, which our policies do not allow; here the job's policy gets a line for that.
-async fn allow_issuing(bao: &Bao) {
-    let now = bao.ok("GET", "sys/policies/acl/timeline", None).await;
-    let policy = now["policy"].as_str().expect("a policy").to_owned();
-    let more = "\npath \"pki_int/issue/timeline\" { capabilities = [\"update\"] }\n";
-    bao.ok("POST", "sys/policies/acl/timeline", Some(json!({ "policy": policy + more }))).await;
+/// Measures a part, with everything that it stands on made for it alone.
+async fn measured(part: &str) -> Vec<Figure> {
+    match part {
+        "change" => change::figures().await,
+        "idle" => on_ground(load::idle).await,
+        "launch" => launch::figures().await,
+        "leases" => leases::figures().await,
+        "many" => on_ground(load::many).await,
+        "masks" => masks::figures(),
+        "output" => output::figures().await,
+        "starts" => on_ground(starts::figures).await,
+        "templates" => on_ground(templates::figures).await,
+        other => unreachable!("part {other:?} has no measurement"),
+    }
 }
 
-/// Start of a bare container through the engine's API, and of the same container through the plugin with everything.
-async fn starts(bed: &TestBed, runs: usize) -> Vec<Figure> {
-    let (docker, image) = peers::engine(IMAGE).await;
-    let spec = ours::bare_task(bed.folder());
-    let (mut plugin, mut nothing, mut engine) = (Samples::default(), Samples::default(), Samples::default());
-    for run in 0..WARM_UP + runs {
-        let bare = peers::bare_start(&docker, &image, &spec).await;
-        let full = ours::start(bed, ours::FULL).await;
-        let empty = ours::start(bed, ours::EMPTY).await;
-        if run >= WARM_UP {
-            engine.add(bare);
-            plugin.add(full);
-            nothing.add(empty);
-        }
-    }
-    vec![
-        Figure::of("start, login + certificate + KV + lease + template", "ms", &plugin, &engine, "engine API"),
-        Figure::of("start, no secrets", "ms", &nothing, &engine, "engine API"),
-    ]
+async fn on_ground(measure: impl AsyncFnOnce(&Ground) -> Vec<Figure>) -> Vec<Figure> {
+    let ground = Ground::start("").await;
+    let figures = measure(&ground).await;
+    ground.bed.agent.shutdown().await;
+    figures
 }
 
-/// Time from nothing to all files, and the memory it takes, beside the server's own agent.
-async fn files(bed: &TestBed, bao: &Bao, folder: &Path, runs: usize) -> Vec<Figure> {
-    let (mut ours, mut theirs, mut memory) = (Samples::default(), Samples::default(), Samples::default());
-    for run in 0..runs.min(10) {
-        let agent = ServerAgent {
-            bao: &bao::program(),
-            address: bao.address(),
-            folder: folder.join(format!("agent-{run}")),
-            jwt: bao.nomad().sign("timeline", "timeline", &format!("alloc-{run}"), json!({})),
-        };
-        let (took, resident) = agent.time_to_files();
-        theirs.add(took);
-        memory.add(resident);
-    }
-    ours::secrets_ms(&bed.agent.feed).into_iter().for_each(|sample| ours.add(sample));
-    let mut resident = Samples::default();
-    resident.add(peers::resident_mib(bed.agent.process().pid()));
-    vec![
-        Figure::of("files, from request to rendered set", "ms", &ours, &theirs, "bao agent"),
-        Figure::of("memory of the one process for all tasks", "MiB", &resident, &memory, "bao agent, one a task"),
-    ]
-}
-
-/// From exec to the handshake line; the peer is the server's own program printing its version.
-async fn launch(runs: usize) -> Figure {
-    let (mut ours, mut theirs) = (Samples::default(), Samples::default());
-    for _ in 0..runs {
-        let program = Program { binary: plugin(), env: Vec::new() };
-        let process =
-            harness::process::Process::launch(&program, &harness::feed::Feed::default()).await.expect("a handshake");
-        ours.add(process.startup.as_secs_f64() * 1000.0);
-        process.shutdown().await;
-        let begin = Instant::now();
-        std::process::Command::new(bao::program()).arg("version").output().expect("it runs");
-        theirs.add(begin.elapsed().as_secs_f64() * 1000.0);
-    }
-    Figure::of("launch to handshake line", "ms", &ours, &theirs, "bao version")
+/// Returns how much of something is asked for by the environment.
+fn number<T: std::str::FromStr>(variable: &str, default: T) -> T {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// The plugin's binary, built in the same profile beside this program.

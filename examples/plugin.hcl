@@ -25,5 +25,11 @@ plugin "nomad-driver-strongbox" {
       paths     = ["kv/data/timeline", "database/creds/timeline"]
       pki       = ["pki_int/timeline"]
     }
+
+    allow {
+      job   = "mtls"
+      roles = ["mtls"]
+      pki   = ["pki_int/mtls"]
+    }
   }
 }

@@ -3,12 +3,13 @@
 //! The library is laid out so that arrows only point down:
 //!
 //! ```text
-//! plugin, cli  →  driver  →  identity, vault, pki, template, tmpfs, container, lease, journal  →  domain
+//! plugin, cli  →  driver  →  identity, vault, pki, template, tmpfs, container, lease, journal, audit  →  domain
 //! ```
 //!
 //! `plugin` speaks the orchestrator's wire, `driver` holds the use cases, each folder below it wraps one outside thing
 //! or one piece of arithmetic, and `domain` has the plain words they share. `tests/architecture.rs` keeps it so.
 
+pub mod audit;
 pub mod cli;
 pub mod container;
 pub mod domain;

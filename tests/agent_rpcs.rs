@@ -1,14 +1,12 @@
 //! Every rpc of the plugin, driven by the agent's own libraries: `tests/agent/rpcs` is built against the oldest go-plugin that an agent
 //! uses and against the newest, and each of the two launches the plugin's program, runs tasks, and goes through both kinds of crash.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 #[path = "support/bao.rs"]
 mod bao;
+#[path = "support/judge.rs"]
+mod judge;
 
 use bao::{Bao, parts::part};
 
@@ -39,14 +37,14 @@ async fn the_oldest_libraries_of_an_agent_find_all_rpcs_as_they_should_be() {
 }
 
 async fn judged(modfile: &str) {
-    let judge = built(modfile);
+    let judge = judge::built(&part("STRONGBOX_GO"), modfile);
     let bao = Bao::configured();
     bao.ok("POST", "kv/data/timeline", Some(serde_json::json!({ "data": { "api_key": "judged" } }))).await;
     let root = tempfile::Builder::new().prefix("strongbox-judge-").tempdir_in("/var/tmp").expect("a directory");
     let task = root.path().join("timeline.hcl");
     fs::write(&task, TASK).expect("written");
     let operator = root.path().join("plugin.hcl");
-    fs::write(&operator, config(&bao, root.path())).expect("written");
+    fs::write(&operator, bao.operator_config(root.path(), None, "")).expect("written");
     let output = Command::new(judge)
         .args(["conformance", "--plugin", env!("CARGO_BIN_EXE_nomad-driver-strongbox"), "--protos"])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("proto"))
@@ -65,46 +63,4 @@ async fn judged(modfile: &str) {
     assert_eq!(bao.leases().await, Vec::<String>::new(), "leases outlive their task");
     let mounts = fs::read_to_string("/proc/self/mounts").expect("readable");
     assert!(!mounts.contains(&root.path().display().to_string()), "a mount outlives its task:\n{mounts}");
-}
-
-/// Builds one judge; Go's own cache makes this cheap the second time.
-fn built(modfile: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let judge = root.join("target/agent").join(modfile.replace(".mod", "-rpcs"));
-    let output = Command::new(part("STRONGBOX_GO"))
-        .args(["build", "-mod=readonly", "-modfile", modfile, "-o"])
-        .arg(&judge)
-        .arg(".")
-        .current_dir(root.join("tests/agent/rpcs"))
-        .output()
-        .expect("Go runs; `make setup` installs it");
-    assert!(output.status.success(), "go build: {}", String::from_utf8_lossy(&output.stderr));
-    judge
-}
-
-fn config(bao: &Bao, root: &Path) -> String {
-    format!(
-        r#"config {{
-  state_dir   = "{root}/state"
-  runtime_dir = "{root}/run"
-  vault {{
-    address          = "{address}"
-    allow_plain_http = true
-  }}
-  auth {{
-    method   = "driver"
-    mount    = "jwt-strongbox"
-    key_file = "{key}"
-  }}
-  allow {{
-    job   = "timeline"
-    roles = ["timeline"]
-    paths = ["kv/data/timeline", "database/creds/timeline"]
-    pki   = ["pki_int/timeline"]
-  }}
-}}"#,
-        root = root.display(),
-        address = bao.address(),
-        key = bao.node_key_file().display(),
-    )
 }

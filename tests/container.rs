@@ -1,7 +1,7 @@
 //! The container room against a real engine, with the images that the set-up makes.
 
 use std::{
-    os::unix::fs::PermissionsExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -13,12 +13,12 @@ mod engine_proxy;
 use engine_proxy::Proxy;
 use strongbox::{
     container::{
-        ContainerId, ContainerSpec, ContainerState, Docker, Engine, Error, Image, LogCursor, LogPump, Policy, Pull,
-        Restart, RunState, container_name, review,
+        Anonymous, Connection, ContainerId, ContainerSpec, ContainerState, Docker, Engine, Error, Image, ImageWish,
+        LogCursor, LogPump, Outlet, Policy, Pull, Restart, RunState, Traffic, container_name, review,
     },
     domain::{
-        ContainerOptions, ExecOutput, ExitResult, Isolation, LogPaths, Owner, Port, Resources, SecretString, Signal,
-        TaskMeta, TaskSpec,
+        ContainerOptions, Device, ExecOutput, ExitResult, Isolation, LogPaths, Logging, NetworkOptions, Owner, Port,
+        Resources, SecretString, Signal, TaskMeta, TaskSpec,
     },
 };
 use tokio::{
@@ -56,7 +56,7 @@ impl Bench {
         std::fs::set_permissions(dir.path(), PermissionsExt::from_mode(0o755)).expect("ours");
         let reference = reference.parse().expect("a reference");
         let image = engine
-            .ensure_image(&reference, Pull::Never, &|_| ())
+            .ensure_image(&ImageWish::new(reference, Pull::Never), &Anonymous, &|_| ())
             .await
             .unwrap_or_else(|error| panic!("run `make setup` first: {error}"));
         Self { engine, instance, dir, image }
@@ -89,15 +89,18 @@ impl Bench {
             resources: Resources { cpu_shares: 100, memory_limit: 32 << 20, ..Resources::default() },
             ports: Vec::new(),
             mounts: Vec::new(),
+            devices: Default::default(),
             isolation: Isolation::None,
+            dns: Default::default(),
             container: ContainerOptions {
                 image: "strongbox/busybox:1".into(),
                 command: Some(words[0].into()),
                 args: words[1..].iter().map(|word| (*word).to_owned()).collect(),
-                network_mode: Some("none".into()),
+                network: NetworkOptions { mode: Some("none".into()), ..NetworkOptions::default() },
                 ..ContainerOptions::default()
             },
             vault_role: None,
+            server: Default::default(),
             secrets: Vec::new(),
             certificates: Vec::new(),
             templates: Vec::new(),
@@ -110,7 +113,7 @@ impl Bench {
 
     async fn create(&self, task: &TaskSpec) -> ContainerId {
         let secrets = self.secrets();
-        let spec = ContainerSpec { task, image: &self.image, secrets: Some(&secrets) };
+        let spec = ContainerSpec { task, image: &self.image, secrets: Some(&secrets), connection: None };
         self.engine.create(&spec).await.expect("created")
     }
 
@@ -143,6 +146,11 @@ impl Bench {
         self.engine.exec(id, &words, LIMIT).await.expect("ran")
     }
 
+    /// Makes a file that the task waits for in `/local`.
+    fn say(&self, name: &str) {
+        std::fs::write(self.dir.path().join("web/local").join(name), "").expect("written");
+    }
+
     /// Waits until a file that the task writes to `/local` is there, so that what it set up before is too.
     async fn ready(&self) {
         let path = self.dir.path().join("web/local/ready");
@@ -167,7 +175,8 @@ impl Bench {
     }
 
     fn pump(&self, id: &ContainerId, paths: &LogPaths, cursor: LogCursor) -> LogPump {
-        LogPump::spawn(self.engine.clone(), id.clone(), Some(paths), cursor)
+        let outlet = Outlet { paths: Some(paths.clone()), cursor, ..Outlet::default() };
+        LogPump::spawn(self.engine.clone(), id.clone(), outlet)
     }
 }
 
@@ -293,6 +302,32 @@ async fn a_reader_that_goes_and_a_pump_that_begins_anew_lose_and_repeat_nothing(
     assert_eq!(rest(&mut out), "six\n");
 }
 
+#[tokio::test]
+async fn a_flood_through_many_files_that_is_read_late_is_neither_lost_nor_repeated() {
+    const LINES: usize = 20_000;
+    let bench = Bench::new().await;
+    let (paths, mut out, _err) = bench.pipes();
+    let line = "x=$(head -c 1000 /dev/zero | tr '\\0' x); \
+                awk -v x=$x 'BEGIN { for (i = 0; i < 20000; i++) printf \"%06d %s\\n\", i, x }'";
+    let mut task = bench.shell(line);
+    let options = [("max-size", "1m"), ("max-file", "60")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    task.container.logging = Some(Logging { driver: Some("json-file".into()), options: options.into() });
+    let id = bench.start(&task).await;
+    let pump = bench.pump(&id, &paths, LogCursor::default());
+    // The engine is many files ahead by then.
+    bench.wait(&id).await;
+    let drained = pump.drain(LIMIT);
+    let read = async {
+        let mut bytes = vec![0; 1008];
+        for number in 0..LINES {
+            out.read_exact(&mut bytes).await.expect("readable");
+            assert_eq!(String::from_utf8_lossy(&bytes[..7]), format!("{number:06} "));
+        }
+    };
+    let (drained, ()) = within(async { tokio::join!(drained, read) }).await;
+    assert!(drained.complete && rest(&mut out).is_empty(), "{drained:?}");
+}
+
 /// Returns the cursor once it speaks of two pieces: what was read from a pipe is noted a moment later.
 async fn settled(pump: &LogPump, since: LogCursor) -> LogCursor {
     let mut status = pump.watch();
@@ -413,11 +448,55 @@ async fn samples_show_what_a_container_uses() {
 }
 
 #[tokio::test]
+async fn what_a_container_moves_is_counted() {
+    let bench = Bench::new().await;
+    // The gateway serves nothing there; what goes out is counted all the same.
+    let line = "while :; do dd if=/dev/zero of=/alloc/file bs=1M count=4 conv=fsync 2>/dev/null; \
+                nc -w 1 \"$(ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p')\" 9; sleep 1; done";
+    let mut task = bench.shell(line);
+    task.container.network.mode = Some("bridge".into());
+    let id = bench.start(&task).await;
+    have_writes_counted(&bench.state(&id).await, bench.dir.path());
+    let mut traffic = Traffic::default();
+    within(async {
+        while traffic.network.is_none_or(|network| network.sent.bytes == 0)
+            || traffic.disk.is_none_or(|disk| disk.written_bytes < 4 << 20)
+        {
+            traffic = bench.engine.traffic(&id).await.expect("counted");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    let (network, disk) = (traffic.network.expect("counted"), traffic.disk.expect("counted"));
+    assert!(network.sent.packets > 0 && disk.writes > 0, "{traffic:?}");
+}
+
+/// Sets a limit that nothing reaches, where cgroups of the first kind count only then.
+fn have_writes_counted(state: &ContainerState, folder: &Path) {
+    let table = std::fs::read_to_string(format!("/proc/{}/cgroup", state.pid.expect("it runs"))).expect("readable");
+    let Some(path) = table.lines().find_map(|line| line.split_once(":blkio:")).map(|(_, path)| path) else { return };
+    let device = std::fs::metadata(folder).expect("ours").dev();
+    let limit = format!("{}:{} {}", rustix::fs::major(device), rustix::fs::minor(device), 10_u64 << 30);
+    std::fs::write(format!("/sys/fs/cgroup/blkio{path}/blkio.throttle.write_bps_device"), limit).expect("a limit");
+}
+
+#[tokio::test]
+async fn the_hosts_network_is_not_taken_for_a_containers() {
+    let bench = Bench::new().await;
+    let mut task = bench.shell("exec sleep 1000");
+    task.container.network.mode = Some("host".into());
+    let id = bench.start(&task).await;
+    assert_eq!(bench.engine.traffic(&id).await.expect("counted").network, None);
+}
+
+#[tokio::test]
 async fn want_of_memory_is_told() {
     let bench = Bench::new().await;
-    let mut task = bench.shell("x=x; while :; do x=$x$x; done");
+    // The engine begins to watch for it a moment after the start, and misses what happens before.
+    let mut task = bench.shell("until [ -e /local/go ]; do usleep 5000; done; x=x; while :; do x=$x$x; done");
     task.resources.memory_limit = 8 << 20;
     let id = bench.start(&task).await;
+    bench.say("go");
     let exit = bench.wait(&id).await;
     assert_eq!((exit.exit_code, exit.signal, exit.oom_killed), (137, 9, true));
 }
@@ -475,7 +554,7 @@ async fn a_leftover_of_the_same_task_is_replaced_and_a_strangers_container_is_no
     assert_ne!(first, second);
     assert!(bench.engine.inspect(&first).await.expect("asked").is_none());
     let image = other.image.clone();
-    let spec = ContainerSpec { task: &task, image: &image, secrets: None };
+    let spec = ContainerSpec { task: &task, image: &image, secrets: None, connection: None };
     let error = other.engine.create(&spec).await.expect_err("the name is another's");
     assert!(matches!(error, Error::EngineRefused { passing: true, .. }), "{error}");
     assert!(bench.engine.inspect(&second).await.expect("asked").is_some());
@@ -490,17 +569,49 @@ async fn a_program_that_is_not_there_is_refused_for_good() {
 }
 
 #[tokio::test]
+async fn a_given_device_is_inside_with_its_rights_and_no_others() {
+    let bench = Bench::new().await;
+    // Nothing answers behind it, which is another refusal than that of the rights.
+    let node = bench.dir.path().join("node");
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    let number = rustix::fs::makedev(240, 7);
+    rustix::fs::mknodat(rustix::fs::CWD, &node, rustix::fs::FileType::CharacterDevice, mode, number).expect("a node");
+    let mut task = bench.shell("stat -c %t:%T /dev/given; head -c 1 /dev/given 2>&1; sh -c 'echo x >/dev/given' 2>&1");
+    let (host_path, container_path) = (node.display().to_string(), "/dev/given".to_owned());
+    task.devices.nodes = vec![Device { host_path, container_path, permissions: "r".into() }];
+    let (output, _) = bench.output(&task).await;
+    let lines: Vec<&str> = output.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "f0:7"), "{output}");
+    assert!(!lines[1].contains("not permitted") && lines[2].contains("not permitted"), "{output}");
+}
+
+#[tokio::test]
+async fn a_gpu_on_an_engine_without_its_runtime_is_refused_by_name() {
+    let bench = Bench::new().await;
+    let mut task = bench.shell("true");
+    task.devices.nvidia = true;
+    let spec = ContainerSpec { task: &task, image: &bench.image, secrets: None, connection: None };
+    let made = async {
+        let id = bench.engine.create(&spec).await?;
+        bench.engine.start(&id).await
+    };
+    let error = made.await.expect_err("there is no such runtime here");
+    assert!(error.to_string().contains("nvidia") && !error.recoverable(), "{error:?}");
+}
+
+#[tokio::test]
 async fn images_that_cannot_be_had_are_told_apart() {
     let bench = Bench::new().await;
     let absent = "strongbox/absent:1".parse().expect("a reference");
-    let error = bench.engine.ensure_image(&absent, Pull::Never, &|_| ()).await.expect_err("absent");
+    let wish = ImageWish::new(absent, Pull::Never);
+    let error = bench.engine.ensure_image(&wish, &Anonymous, &|_| ()).await.expect_err("absent");
     assert!(matches!(error, Error::ImageRefused { .. }), "{error}");
     // Port 9 of the loopback refuses; the engine takes loopback registries without TLS.
-    let away = "127.0.0.1:9/absent:1".parse().expect("a reference");
+    let away = ImageWish::new("127.0.0.1:9/absent:1".parse().expect("a reference"), Pull::Missing);
     let nothing = |_| ();
     let (one, two) = tokio::join!(
-        bench.engine.ensure_image(&away, Pull::Missing, &nothing),
-        bench.engine.ensure_image(&away, Pull::Missing, &nothing),
+        bench.engine.ensure_image(&away, &Anonymous, &nothing),
+        bench.engine.ensure_image(&away, &Anonymous, &nothing),
     );
     for error in [one.expect_err("away"), two.expect_err("away")] {
         assert!(
@@ -620,8 +731,8 @@ async fn a_port_is_published_on_the_address_it_was_given() {
     drop(listener);
     let mut task = bench.shell("while :; do echo hello | nc -l -p 8080; done");
     task.ports = vec![Port { label: "web".into(), host, to: 8080, host_ip: Some([127, 0, 0, 1].into()) }];
-    task.container.ports = vec!["web".into()];
-    task.container.network_mode = None;
+    task.container.network.ports = vec!["web".parse().expect("a port")];
+    task.container.network.mode = None;
     let id = bench.start(&task).await;
     let answer = within(async {
         loop {
@@ -645,9 +756,11 @@ async fn a_task_joins_its_groups_network() {
     let bench = Bench::new().await;
     let pause = bench.start(&bench.task(&["sleep", "600"])).await;
     let mut task = bench.task(&["sleep", "600"]);
-    task.container.network_mode = None;
-    task.isolation = Isolation::Group { container: pause.as_str().to_owned() };
-    let id = bench.start(&task).await;
+    task.container.network.mode = None;
+    let connection = Connection { join: Some(pause.clone()), files: Vec::new() };
+    let spec = ContainerSpec { task: &task, image: &bench.image, secrets: None, connection: Some(&connection) };
+    let id = bench.engine.create(&spec).await.expect("created");
+    bench.engine.start(&id).await.expect("started");
     let network = async |id: &ContainerId| {
         let pid = bench.state(id).await.pid.expect("it runs");
         std::fs::read_link(format!("/proc/{pid}/ns/net")).expect("readable")
@@ -658,12 +771,33 @@ async fn a_task_joins_its_groups_network() {
 #[tokio::test]
 async fn want_of_memory_of_a_child_is_told_though_the_task_ends_well() {
     let bench = Bench::new().await;
-    // The engine learns of it by an event of its own; a task that ends in the same moment can be told as ended well.
-    let mut task = bench.shell("(x=x; while :; do x=$x$x; done); sleep 1; exit 0");
+    let line = "(x=x; while :; do x=$x$x; done); touch /local/ready; until [ -e /local/go ]; do usleep 5000; done";
+    let mut task = bench.shell(line);
     task.resources.memory_limit = 8 << 20;
     let id = bench.start(&task).await;
+    bench.ready().await;
+    // Whether the engine's own watch was there in time is chance; the kernel's count is seen by any sample.
+    bench.engine.stats(&id).await.expect("a sample");
+    bench.say("go");
     let exit = bench.wait(&id).await;
     assert_eq!((exit.exit_code, exit.signal, exit.oom_killed), (0, 0, true));
+}
+
+#[tokio::test]
+async fn a_container_is_not_started_again_around_a_mount_that_was_moved() {
+    let bench = Bench::new().await;
+    let mut task = bench.task(&["true"]);
+    task.container.files.volumes = vec!["local/data:/data".into()];
+    let id = bench.start(&task).await;
+    bench.wait(&id).await;
+    bench.engine.start_again(&id).await.expect("nothing was moved");
+    bench.wait(&id).await;
+    let data = task.task_dir().join("local/data");
+    std::fs::remove_dir(&data).expect("the task may do that");
+    std::os::unix::fs::symlink("/etc", &data).expect("and that");
+    let error = bench.engine.start_again(&id).await.expect_err("it leads out");
+    assert!(matches!(error, Error::PathRefused { .. }), "{error}");
+    assert!(!bench.state(&id).await.alive());
 }
 
 /// Does by hand what a person would.

@@ -13,12 +13,16 @@ mod bao;
 mod bed;
 #[path = "support/canary.rs"]
 mod canary;
+#[path = "nomad/cni.rs"]
+mod cni;
 #[path = "nomad/leftovers.rs"]
 mod leftovers;
 #[path = "nomad/life.rs"]
 mod life;
 #[path = "nomad/login.rs"]
 mod login;
+#[path = "nomad/network.rs"]
+mod network;
 #[path = "nomad/recovery.rs"]
 mod recovery;
 #[path = "nomad/wrong.rs"]

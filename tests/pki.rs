@@ -11,14 +11,22 @@ use std::{
 
 use serde_json::{Value, json};
 use strongbox::{
-    domain::{KeyType, SecretString, ServerPath},
-    pki::{self, CertificateSpec, IssuedCertificate, Pending, PkiError},
+    domain::{CertificateFormat, KeyType, SecretString, ServerPath},
+    pki::{self, CertificateSpec, IssuedCertificate, Pending, PkiError, Terms},
     vault::{Client, Kind, Settings, Vault},
 };
 use tempfile::TempDir;
 
 #[path = "support/bao.rs"]
 mod bao;
+#[path = "pki/issuers.rs"]
+mod issuers;
+#[path = "support/java.rs"]
+mod java;
+#[path = "pki/ssh.rs"]
+mod ssh;
+#[path = "pki/stores.rs"]
+mod stores;
 use bao::{Bao, Setup, Shared, openssl, parts::part};
 
 static SHARED: Shared = Shared::new();
@@ -65,13 +73,19 @@ async fn open_role(bao: &Bao) {
     bao.ok("POST", "pki_int/roles/open", Some(role)).await;
 }
 
-/// The four files in a directory.
+/// A certificate's files in a directory.
 struct Files(TempDir);
 
 impl Files {
     fn of(issued: IssuedCertificate) -> Self {
+        Self::in_formats(&issued, &[CertificateFormat::Pem], &issued.ca_pem)
+    }
+
+    fn in_formats(issued: &IssuedCertificate, formats: &[CertificateFormat], trusted: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        for (name, contents) in issued.into_files() {
+        let password = pki::store_password();
+        let terms = Terms { alias: "server", formats, password: &password, trusted };
+        for (name, contents) in issued.files(&terms).expect("files") {
             fs::write(dir.path().join(name), contents.expose()).expect("written");
         }
         Self(dir)

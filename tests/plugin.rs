@@ -41,7 +41,10 @@ fn binary(env: &[(&str, &str)]) -> Command {
 
 impl Plugin {
     fn launch(env: &[(&str, &str)]) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
+        Self::launch_in(tempfile::tempdir().expect("a directory"), env)
+    }
+
+    fn launch_in(dir: TempDir, env: &[(&str, &str)]) -> Self {
         let mut command = binary(&[COOKIE, ("PLUGIN_PROTOCOL_VERSIONS", "2")]);
         command.env("PLUGIN_UNIX_SOCKET_DIR", dir.path()).envs(env.iter().copied());
         let mut child = command.spawn().expect("launched");
@@ -139,6 +142,29 @@ async fn three_launches_leave_nothing_behind() {
         plugin.shut_down().await;
     }
     assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_next_launch_removes_the_socket_that_a_killed_one_left() {
+    let parent = tempfile::tempdir().expect("a directory");
+    let sockets = tempfile::tempdir_in(parent.path()).expect("a directory");
+    let at = sockets.path().to_owned();
+    let mut killed = Plugin::launch_in(sockets, &[]);
+    let left = killed.socket().parent().expect("its directory").to_owned();
+    killed.send(Signal::KILL);
+    killed.ended().await;
+    assert!(left.exists(), "who is killed removes nothing");
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
+    fs::File::open(&left).and_then(|dir| dir.set_modified(long_ago)).expect("aged");
+
+    let next = Plugin::launch(&[("PLUGIN_UNIX_SOCKET_DIR", at.to_str().expect("a path"))]);
+    let begin = Instant::now();
+    while left.exists() {
+        assert!(begin.elapsed() < LIMIT, "it is still there");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(next.socket().exists(), "and nothing else");
+    next.shut_down().await;
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod fake_driver;
 use std::{collections::HashMap, time::Duration};
 
 use fake_driver::{PANIC, SLOW, Wire, until};
+use futures_util::StreamExt;
 use prost::Message;
 use strongbox::plugin::proto::{
     base::{self, base_plugin_client::BasePluginClient},
@@ -108,6 +109,11 @@ async fn a_start_that_lacks_what_it_needs_is_malformed() {
     assert_eq!(wire.fake.calls(), [""; 0]);
 }
 
+/// A job with a certificate that is kept up in this way.
+fn kept_up(how: serde_json::Value) -> serde_json::Value {
+    serde_json::json!({ "image": "x", "certificate": { "c": how } })
+}
+
 #[tokio::test]
 async fn a_config_that_is_wrong_is_refused_for_good_and_named() {
     let wire = Wire::serve();
@@ -115,9 +121,9 @@ async fn a_config_that_is_wrong_is_refused_for_good_and_named() {
     for (bad, named) in [
         (serde_json::json!({}), "image"),
         (serde_json::json!({ "image": "x", "imagee": "y" }), "imagee"),
-        (serde_json::json!({ "image": "x", "privileged": true }), "privileged"),
+        (serde_json::json!({ "image": "x", "privileged": "much" }), "privileged"),
         (serde_json::json!({ "image": "x", "args": "a" }), "args"),
-        (serde_json::json!({ "image": "x", "pids_limit": 0 }), "pids_limit"),
+        (serde_json::json!({ "image": "x", "pids_limit": -2 }), "pids_limit"),
         (serde_json::json!({ "image": "x", "template": [{ "destination": "../x", "data": "" }] }), "destination"),
         (serde_json::json!({ "image": "x", "template": [{ "destination": "x", "perms": "0777" }] }), "perms"),
         (serde_json::json!({ "image": "x", "secret": { "db": { "path": "sys/mounts" } } }), "path"),
@@ -125,6 +131,19 @@ async fn a_config_that_is_wrong_is_refused_for_good_and_named() {
             serde_json::json!({ "image": "x", "secret": { "db": { "path": "kv/a", "change_mode": "signal" } } }),
             "change_signal",
         ),
+        (kept_up(serde_json::json!({ "change_mode": "script" })), "change_script"),
+        (kept_up(serde_json::json!({ "change_script": { "command": "x" } })), "change_script"),
+        (kept_up(serde_json::json!({ "change_mode": "script", "change_script": {} })), "change_script.command"),
+        (
+            kept_up(
+                serde_json::json!({ "change_mode": "script", "change_script": { "command": "x", "timeout": "0s" } }),
+            ),
+            "change_script.timeout",
+        ),
+        (kept_up(serde_json::json!({ "change_mode": "reload" })), "noop, signal, restart or script"),
+        (kept_up(serde_json::json!({ "splay": "-5s" })), "splay"),
+        (kept_up(serde_json::json!({ "on_outage": "panic" })), "keep, degrade or stop"),
+        (kept_up(serde_json::json!({ "outage_grace": "5m" })), "outage_grace"),
         (serde_json::json!({ "image": "x", "certificate": { "c": { "ttl": "soon" } } }), "ttl"),
         (serde_json::json!({ "image": "x", "certificate": { "c": { "ip_sans": ["::g"] } } }), "ip_sans"),
     ] {
@@ -140,12 +159,19 @@ async fn a_config_that_is_wrong_is_refused_for_good_and_named() {
 #[tokio::test]
 async fn all_mistakes_of_a_config_are_told_together() {
     let wire = Wire::serve();
-    let bad = serde_json::json!({ "vault": { "adress": "https://v" }, "refresh": { "kv_poll": "0s" }, "pki": [] });
+    let bad = serde_json::json!({ "vault": { "adress": "https://v" }, "refresh": { "kv_poll": "0s", "revoke_after": "soon" }, "pki": [] });
     let msgpack_config = rmp_serde::to_vec_named(&bad).expect("encoded");
     let request = base::SetConfigRequest { msgpack_config, ..Default::default() };
     let error = BasePluginClient::new(wire.channel().await).set_config(request).await.refused();
     assert_eq!(error.code(), Code::InvalidArgument);
-    for part in ["vault.adress", "did you mean \"address\"", "vault.address", "refresh.kv_poll", "pki: is a list"] {
+    for part in [
+        "vault.adress",
+        "did you mean \"address\"",
+        "vault.address",
+        "refresh.kv_poll",
+        "refresh.revoke_after",
+        "pki: is a list",
+    ] {
         assert!(error.message().contains(part), "{part}: {error}");
     }
 }
@@ -335,18 +361,102 @@ async fn large_messages_are_taken_and_larger_ones_refused() {
     client.capabilities(drivers::CapabilitiesRequest {}).await.expect("serving goes on");
 }
 
+/// Talks with a command; the request stream stays open, as an agent's does.
+async fn talk(
+    client: &mut DriverClient<Channel>,
+    messages: Vec<drivers::ExecTaskStreamingRequest>,
+) -> Result<Vec<drivers::ExecTaskStreamingResponse>, Status> {
+    let requests = futures_util::stream::iter(messages).chain(futures_util::stream::pending());
+    let answers = client.exec_task_streaming(requests).await?.into_inner();
+    answers.collect::<Vec<_>>().await.into_iter().collect()
+}
+
+fn command(task_id: &str, command: &[&str]) -> drivers::ExecTaskStreamingRequest {
+    let command = command.iter().map(|word| (*word).to_owned()).collect();
+    let setup = drivers::exec_task_streaming_request::Setup { task_id: task_id.into(), command, tty: false };
+    drivers::ExecTaskStreamingRequest { setup: Some(setup), ..Default::default() }
+}
+
+fn typed(data: &str, close: bool) -> drivers::ExecTaskStreamingRequest {
+    let stdin = drivers::ExecTaskStreamingIoOperation { data: data.into(), close };
+    drivers::ExecTaskStreamingRequest { stdin: Some(stdin), ..Default::default() }
+}
+
+fn sized(height: i32, width: i32) -> drivers::ExecTaskStreamingRequest {
+    let size = drivers::exec_task_streaming_request::TerminalSize { height, width };
+    drivers::ExecTaskStreamingRequest { tty_size: Some(size), ..Default::default() }
+}
+
 #[tokio::test]
-async fn what_comes_with_a_later_release_says_so() {
+async fn a_commands_streams_pass_in_both_directions() {
     let wire = Wire::serve();
     let mut client = client(&wire).await;
-    let network = drivers::CreateNetworkRequest { alloc_id: "a".into(), hostname: String::new() };
-    let error = client.create_network(network).await.refused();
-    assert_eq!(error.code(), Code::Unimplemented);
-    assert!(error.message().contains("network"), "{error}");
+    let id = started(&mut client, "a").await;
+    let nothing = drivers::ExecTaskStreamingRequest::default();
+    let messages = vec![command(&id, &["sh"]), typed("in", false), nothing, sized(24, 80), typed("last", true)];
+    let answers = talk(&mut client, messages).await.expect("no error");
+    let text = |io: &Option<drivers::ExecTaskStreamingIoOperation>| {
+        io.as_ref().map(|io| (String::from_utf8_lossy(&io.data).into_owned(), io.close))
+    };
+    let heard: Vec<_> = answers.iter().map(|answer| (text(&answer.stdout), text(&answer.stderr))).collect();
+    let said = |word: &str, close| Some((word.to_owned(), close));
+    let expected = [
+        (said("in", false), None),
+        (None, said("24 80", false)),
+        (said("last", false), None),
+        (said("", true), None),
+        (None, said("", true)),
+        (None, None),
+    ];
+    assert_eq!(heard, expected);
+    let last = answers.last().expect("an end");
+    assert_eq!((last.exited, last.result.as_ref().expect("a result").exit_code), (true, 3));
+    assert!(wire.fake.calls().contains(&format!("exec_stream {id} [\"sh\"] tty=false")), "{:?}", wire.fake.calls());
+}
+
+#[tokio::test]
+async fn talk_with_a_command_that_makes_no_sense_is_refused() {
+    let wire = Wire::serve();
+    let mut client = client(&wire).await;
+    let id = started(&mut client, "a").await;
+    for (number, (messages, code)) in [
+        (vec![typed("early", false)], Code::InvalidArgument),
+        (vec![command(&id, &[])], Code::InvalidArgument),
+        (vec![command(&id, &[""])], Code::InvalidArgument),
+        (vec![command("", &["sh"])], Code::InvalidArgument),
+        (vec![command("no/such/task", &["sh"])], Code::NotFound),
+        (vec![command(&id, &["sh"]), command(&id, &["sh"])], Code::InvalidArgument),
+        (vec![command(&id, &["sh"]), sized(-1, 80)], Code::InvalidArgument),
+        (vec![command(&id, &["sh"]), sized(24, 1 << 16)], Code::InvalidArgument),
+        (vec![command(&id, &["sh"]), typed(PANIC, false)], Code::Internal),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(talk(&mut client, messages).await.refused().code(), code, "talk {number}");
+    }
+    let requests = futures_util::stream::empty::<drivers::ExecTaskStreamingRequest>();
+    assert_eq!(client.exec_task_streaming(requests).await.refused().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn a_groups_network_is_made_once_and_told_in_the_agents_words() {
+    use drivers::network_isolation_spec::NetworkIsolationMode as Mode;
+    let wire = Wire::serve();
+    let mut client = client(&wire).await;
+    let wanted = drivers::CreateNetworkRequest { alloc_id: "a".into(), hostname: "shop".into() };
+    let first = client.create_network(wanted.clone()).await.expect("made").into_inner();
+    let again = client.create_network(wanted).await.expect("found").into_inner();
+    assert_eq!((first.created, again.created), (true, false));
+    let spec = first.isolation_spec.expect("without one an agent plumbs nothing");
+    assert_eq!((spec.mode(), spec.path.as_str()), (Mode::Group, "/proc/1/ns/net"));
+    let labels = [("docker_sandbox_container_id", "0123456789abcdef"), ("docker_sandbox_hostname", "shop")];
+    assert_eq!(spec.labels, labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
+    let gone = drivers::DestroyNetworkRequest { alloc_id: "a".into(), isolation_spec: None };
+    client.destroy_network(gone).await.expect("removed");
+    assert_eq!(wire.fake.calls().last().map(String::as_str), Some("destroy network a"));
     let reply = client.capabilities(drivers::CapabilitiesRequest {}).await.expect("answered").into_inner();
     let can = reply.capabilities.expect("capabilities");
-    assert!(can.send_signals && can.exec && !can.must_create_network);
-    assert!(
-        !can.network_isolation_modes.contains(&(drivers::network_isolation_spec::NetworkIsolationMode::Group as i32))
-    );
+    assert!(can.send_signals && can.exec && can.must_create_network);
+    assert_eq!(can.network_isolation_modes, [Mode::Host as i32, Mode::Group as i32, Mode::Task as i32]);
 }

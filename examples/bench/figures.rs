@@ -23,6 +23,10 @@ pub struct Figure {
     pub max: f64,
     /// How many samples of each there are.
     pub runs: usize,
+    /// Ninety-five of a hundred of ours do not exceed it.
+    pub p95: f64,
+    /// The same of the peer's.
+    pub peer_p95: f64,
     /// Who the peer is.
     pub against: String,
     /// The peer's smallest and largest sample.
@@ -65,15 +69,23 @@ impl Figure {
             min: ours.quantile(0.0),
             max: ours.quantile(1.0),
             runs: ours.0.len(),
+            p95: ours.quantile(0.95),
+            peer_p95: peer.quantile(0.95),
             against: against.to_owned(),
             peer_spread: [peer.quantile(0.0), peer.quantile(1.0)],
         }
     }
 
+    /// As [`Figure::of`], with what ninety-five of a hundred do not exceed in place of the middle.
+    pub fn worst_of(name: &str, unit: &'static str, ours: &Samples, peer: &Samples, against: &str) -> Self {
+        let figure = Self::of(name, unit, ours, peer, against);
+        Self { ours: figure.p95, peer: figure.peer_p95, ratio: figure.p95 / figure.peer_p95, ..figure }
+    }
+
     /// Words the figure in one line.
     pub fn line(&self) -> String {
         format!(
-            "{:<44} {:>8.1} {unit} [{:.1} … {:.1}]   {}: {:.1} {unit} [{:.1} … {:.1}]   ratio {:.3}   ({} runs)",
+            "{:<60} {:>8.1} {unit} [{:.1} … {:.1}]   {}: {:.1} {unit} [{:.1} … {:.1}]   ratio {:.3}   ({} runs)",
             self.name,
             self.ours,
             self.min,
@@ -89,10 +101,10 @@ impl Figure {
     }
 }
 
-/// Writes all figures to `target/bench/summary.json`.
-pub fn save(figures: &[Figure]) -> io::Result<()> {
+/// Writes figures to `target/bench/<name>.json`.
+pub fn save(name: &str, figures: &[Figure]) -> io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench");
     fs::create_dir_all(&folder)?;
     let text = serde_json::to_string_pretty(figures).map_err(io::Error::other)?;
-    fs::write(folder.join("summary.json"), text + "\n")
+    fs::write(folder.join(format!("{name}.json")), text + "\n")
 }

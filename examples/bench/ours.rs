@@ -1,11 +1,14 @@
 //! Our side: jobs through the plugin's socket, and what its log says of them.
 
-use std::{collections::BTreeMap, path::Path, time::Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Instant,
+};
 
 use strongbox::domain::{ContainerOptions, Isolation, Resources, TaskMeta, TaskSpec};
 
 use super::{
-    bao::Bao,
     figures::Samples,
     harness::{
         feed::{Event, Feed},
@@ -53,14 +56,22 @@ job "timeline" {
 }
 "#;
 
-/// Starts a job's task and returns how many milliseconds StartTask took.
-pub async fn start(bed: &TestBed, job: &str) -> f64 {
+/// One start: which task, and how many milliseconds StartTask took.
+pub struct Started {
+    /// As the plugin's log names it.
+    pub task_id: String,
+    /// Milliseconds.
+    pub took: f64,
+}
+
+/// Starts a job's task, times it and destroys it.
+pub async fn start(bed: &TestBed, job: &str) -> Started {
     let task = bed.task(job);
     let begin = Instant::now();
     bed.run(&task).await.unwrap_or_else(|status| panic!("no start: {}", status.message()));
     let took = begin.elapsed().as_secs_f64() * 1000.0;
     task.destroy(&bed.agent, true).await.expect("destroyed");
-    took
+    Started { task_id: task.id().to_string(), took }
 }
 
 /// The same container as the bare peer describes it.
@@ -88,7 +99,9 @@ pub fn bare_task(folder: &Path) -> TaskSpec {
         resources: Resources { cpu_shares: 100, memory_limit: 300 << 20, ..Resources::default() },
         ports: Vec::new(),
         mounts: Vec::new(),
+        devices: Default::default(),
         isolation: Isolation::None,
+        dns: Default::default(),
         container: ContainerOptions {
             image: "strongbox/busybox:1".into(),
             command: Some("sleep".into()),
@@ -96,63 +109,41 @@ pub fn bare_task(folder: &Path) -> TaskSpec {
             ..ContainerOptions::default()
         },
         vault_role: None,
+        server: Default::default(),
         secrets: Vec::new(),
         certificates: Vec::new(),
         templates: Vec::new(),
     }
 }
 
-/// The operator's config.
-pub fn config(bao: &Bao, root: &Path) -> String {
-    format!(
-        r#"config {{
-  state_dir   = "{root}/state"
-  runtime_dir = "{root}/run"
-  vault {{
-    address          = "{address}"
-    allow_plain_http = true
-  }}
-  auth {{
-    method   = "driver"
-    mount    = "jwt-strongbox"
-    key_file = "{key}"
-  }}
-  allow {{
-    job   = "timeline"
-    roles = ["timeline"]
-    paths = ["kv/data/timeline", "database/creds/timeline"]
-    pki   = ["pki_int/timeline"]
-  }}
-}}"#,
-        root = root.display(),
-        address = bao.address(),
-        key = bao.node_key_file().display(),
-    )
+/// Returns the milliseconds that the secrets branch of each of `tasks` took, by the plugin's own log.
+pub fn secrets_ms(feed: &Feed, tasks: &BTreeSet<String>) -> Samples {
+    part(feed, tasks, "secrets_ms")
 }
 
-/// Returns the milliseconds that the secrets branch of each start took, by the plugin's own log.
-pub fn secrets_ms(feed: &Feed) -> Vec<f64> {
-    started(feed, "secrets_ms").into_iter().filter(|value| *value > 6.0).collect()
+/// Returns the milliseconds that each of `tasks` took to log in, fetch, render and publish.
+pub fn files_ms(feed: &Feed, tasks: &BTreeSet<String>) -> Samples {
+    let (fetched, published) = (secrets_ms(feed, tasks), part(feed, tasks, "publish_ms"));
+    Samples(fetched.0.iter().zip(&published.0).map(|(fetched, published)| fetched + published).collect())
 }
 
-/// Words where the time of the full starts went.
-pub fn where_the_time_goes(feed: &Feed) -> String {
-    let part = |name: &str| {
-        let mut samples = Samples::default();
-        started(feed, name).into_iter().for_each(|value| samples.add(value));
+/// Words where the time of the starts of `tasks` went.
+pub fn where_the_time_goes(feed: &Feed, tasks: &BTreeSet<String>) -> String {
+    let word = |name: &str| {
+        let samples = part(feed, tasks, name);
         format!("{name} {:.0} [{:.0} … {:.0}]", samples.median(), samples.quantile(0.0), samples.quantile(1.0))
     };
-    let parts: Vec<String> = ["secrets_ms", "container_ms", "publish_ms", "start_ms"].map(part).into();
-    format!("where the time goes (all starts; the first two run side by side): {}", parts.join(", "))
+    let parts: Vec<String> = ["secrets_ms", "container_ms", "publish_ms", "start_ms"].map(word).into();
+    format!("where the time goes (full starts; the first two run side by side): {}", parts.join(", "))
 }
 
-/// Returns a field of every line that tells a start.
-fn started(feed: &Feed, field: &str) -> Vec<f64> {
+/// Returns a field of every line that tells a start of one of `tasks`.
+fn part(feed: &Feed, tasks: &BTreeSet<String>, name: &str) -> Samples {
     let lines = feed.since(0).into_iter().filter_map(|entry| match entry.what {
-        Event::PluginLog(line) if line.message == "Task started" => Some(line.fields),
+        Event::PluginLog(line) if line.message == "Task started" => Some(line.fields.into_iter().collect()),
         _ => None,
     });
-    lines
-        .filter_map(|fields| fields.iter().find(|(name, _)| name == field).and_then(|(_, value)| value.parse().ok()))
-        .collect()
+    let ours =
+        lines.filter(|fields: &BTreeMap<String, String>| fields.get("task_id").is_some_and(|id| tasks.contains(id)));
+    Samples(ours.filter_map(|fields| fields.get(name)?.parse().ok()).collect())
 }

@@ -30,6 +30,8 @@ use super::{
 
 /// The API version that agents speak with drivers.
 const API: [&str; 2] = ["v0.1.0", "0.1.0"];
+/// An agent waits so long for the first fingerprints of its drivers.
+const FIRST_FINGERPRINT: Duration = Duration::from_secs(50);
 
 /// The operator's `config` block for the plugin.
 #[derive(Clone, Debug)]
@@ -138,6 +140,12 @@ impl Agent {
         // The sender lives in `self`.
         let found = current.wait_for(|p| !Arc::ptr_eq(p, old)).await.map(|p| p.clone());
         found.unwrap_or_else(|_| old.clone())
+    }
+
+    /// Waits for the first fingerprint, as an agent does before it takes tasks; and as long as that, then goes on.
+    pub async fn fingerprinted(&self) {
+        let first = |event: &Event| matches!(event, Event::Fingerprint { .. }).then_some(());
+        self.feed.wait_for(FIRST_FINGERPRINT, first).await;
     }
 
     /// Returns the node attributes that the fingerprints gave.
@@ -308,6 +316,12 @@ impl PluginConfig {
     /// Reads a file with a `plugin` or a bare `config` block.
     pub fn parse(source: Source) -> Result<Self, Report> {
         let body = super::job::parse_config_block(&source, "config")?;
+        Ok(Self { source, body })
+    }
+
+    /// Reads a file with a task's `config` block.
+    pub fn parse_task(source: Source) -> Result<Self, Report> {
+        let body = super::job::parse_task_config(&source)?;
         Ok(Self { source, body })
     }
 

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use hcl_edit::expr::{Expression, ObjectKey};
 
-use super::hcl::value::{Node, Number, Span, Value as Raw};
+use super::hcl::{
+    number::Number,
+    value::{Node, Span, Value as Raw},
+};
 
 /// What a specification asks an argument to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,7 +131,7 @@ pub fn convert(node: &Node, ty: &Type) -> Result<Value, Mismatch> {
             "false" | "0" => Ok(Value::Bool(false)),
             _ => Err(wrong("a bool is required: true or false".into())),
         },
-        (Type::Number, Raw::Number(n)) => Ok(Value::Number(*n)),
+        (Type::Number, Raw::Number(n)) => Ok(Value::Number(n.clone())),
         (Type::Number, Raw::String(s)) => {
             Number::parse(s).map(Value::Number).ok_or_else(|| wrong("a number is required".into()))
         }
@@ -210,7 +213,7 @@ fn textual(value: Value) -> Value {
 fn unique(mut values: Vec<Value>) -> Vec<Value> {
     values.sort_by(|a, b| match (a, b) {
         (Value::String(a), Value::String(b)) => a.cmp(b),
-        (Value::Number(a), Value::Number(b)) => a.as_f64().total_cmp(&b.as_f64()),
+        (Value::Number(a), Value::Number(b)) => a.cmp(b),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
         _ => std::cmp::Ordering::Equal,
     });
@@ -227,7 +230,7 @@ pub fn natural(node: &Node) -> Value {
     match &node.value {
         Raw::Null => Value::Null,
         Raw::Bool(b) => Value::Bool(*b),
-        Raw::Number(n) => Value::Number(*n),
+        Raw::Number(n) => Value::Number(n.clone()),
         Raw::String(s) => Value::String(s.clone()),
         Raw::List(items) => Value::List(items.iter().map(natural).collect()),
         Raw::Map(members) => Value::Map(members.iter().map(|(k, m)| (k.clone(), natural(&m.node))).collect()),
@@ -257,7 +260,7 @@ impl Value {
         match self {
             Self::Null => out.push(0xc0),
             Self::Bool(b) => out.push(if *b { 0xc3 } else { 0xc2 }),
-            Self::Number(n) => write_number(*n, out),
+            Self::Number(n) => write_number(n, out),
             Self::String(s) => write_str(s, out),
             Self::List(items) => {
                 write_head(out, items.len(), 0x90, 0xdc);
@@ -275,23 +278,17 @@ impl Value {
 }
 
 /// Whole numbers go out in the shortest form, fractions as a float when that is exact and as text otherwise.
-fn write_number(n: Number, out: &mut Vec<u8>) {
-    match (n.as_int(), n) {
-        (Some(i), _) => match i64::try_from(i) {
-            Ok(i) => write_int(i, out),
-            Err(_) => write_str(&i.to_string(), out),
-        },
-        (None, Number::Float(f)) if f.is_infinite() || exact(f) => {
+fn write_number(n: &Number, out: &mut Vec<u8>) {
+    if let Some(i) = n.as_int().and_then(|i| i64::try_from(i).ok()) {
+        return write_int(i, out);
+    }
+    match n.as_exact_f64() {
+        Some(f) if !n.is_whole() => {
             out.push(0xcb);
             out.extend(f.to_be_bytes());
         }
-        (None, _) => write_str(&n.to_string(), out),
+        _ => write_str(&n.to_string(), out),
     }
-}
-
-/// Says whether the decimal text of a fraction is the float, to the last digit.
-fn exact(f: f64) -> bool {
-    format!("{f:.1074}").trim_end_matches('0') == f.to_string()
 }
 
 fn write_int(i: i64, out: &mut Vec<u8>) {

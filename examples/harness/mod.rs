@@ -6,8 +6,10 @@
 #![allow(dead_code, missing_docs, unused_imports)]
 
 pub mod agent;
+pub mod alloc;
 pub mod allocdir;
 pub mod cty;
+pub mod env;
 pub mod feed;
 pub mod fifo;
 pub mod handshake;
@@ -16,8 +18,10 @@ pub mod hclog;
 pub mod identity;
 pub mod ids;
 pub mod job;
+pub mod network;
 pub mod process;
 pub mod report;
 pub mod runner;
+pub mod session;
 pub mod spec;
 pub mod testbed;

@@ -1,33 +1,39 @@
 //! One allocation of a job's task: its surroundings, its config, and the calls an agent makes for it.
 
-use std::{collections::BTreeMap, fs, io, net::TcpListener, path::Path, sync::Mutex, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use strongbox::plugin::proto::drivers::{
-    AllocatedCpuResources, AllocatedMemoryResources, AllocatedTaskResources, DestroyTaskRequest, ExecTaskRequest,
-    ExecTaskResponse, ExitResult, InspectTaskRequest, InspectTaskResponse, LinuxResources, PortMapping,
-    RecoverTaskRequest, Resources, SignalTaskRequest, StartTaskRequest, StopTaskRequest, TaskConfig, TaskHandle,
-    TaskStats, TaskStatsRequest, WaitTaskRequest,
+    AllocatedCpuResources, AllocatedMemoryResources, AllocatedTaskResources, DestroyTaskRequest, DnsConfig,
+    ExecTaskRequest, ExecTaskResponse, ExitResult, InspectTaskRequest, InspectTaskResponse, LinuxResources,
+    PortMapping, RecoverTaskRequest, Resources, SignalTaskRequest, StartTaskRequest, StopTaskRequest, TaskConfig,
+    TaskHandle, TaskStats, TaskStatsRequest, TaskStatsResponse, WaitTaskRequest,
+    network_isolation_spec::NetworkIsolationMode,
 };
 use tokio::task::AbortHandle;
-use tonic::Status;
+use tonic::{Status, Streaming};
 
 use super::{
     agent::Agent,
-    allocdir::{AllocDir, TaskDir},
+    alloc::{self, Allocation},
+    allocdir::TaskDir,
     cty,
+    env::{self, NodeFacts, NodeWords},
     feed::{Feed, Stream},
     fifo::Collector,
-    hcl::value::{Node, Value},
     identity::{self, Signer, Subject},
     ids,
-    job::{Group, Job, Port, Task},
+    job::{self, Group, Job, Task},
     report::{Problem, Report},
     spec::{self, Spec},
 };
 
 const MEBIBYTE: i64 = 1 << 20;
-/// Where an agent begins to give ports away.
-const FIRST_PORT: u16 = 20000;
 
 /// Where allocations live and who signs for them.
 pub struct Place {
@@ -37,6 +43,15 @@ pub struct Place {
     pub signer: Signer,
     /// The node's id.
     pub id: String,
+    /// What was said of the node.
+    pub words: NodeWords,
+}
+
+impl Place {
+    /// Returns what is known of the node.
+    pub fn facts(&self, agent: &Agent) -> NodeFacts {
+        NodeFacts::of_this_machine(&self.id, agent.attributes(), &self.words)
+    }
 }
 
 /// A task of an allocation, from its first start to its destruction.
@@ -53,7 +68,7 @@ pub struct Run {
     pub kill_signal: String,
     config: Mutex<TaskConfig>,
     handle: Mutex<Option<TaskHandle>>,
-    _alloc_dir: AllocDir,
+    allocation: Arc<Allocation>,
     _collectors: Vec<Collector>,
     refreshers: Vec<AbortHandle>,
 }
@@ -67,37 +82,62 @@ pub enum PrepareError {
     Identity(#[from] identity::KeyError),
     #[error("{0}")]
     Config(Report),
+    #[error("task {task:?} does not support {mode:?} networking mode")]
+    Network { task: String, mode: String },
+}
+
+/// Makes everything that stands around the tasks of a job with the plugin's driver; those of a group share an allocation.
+pub fn prepare(place: &Place, agent: &Agent, job: &Job) -> Result<Vec<Run>, PrepareError> {
+    let mut runs = Vec::new();
+    for group in &job.groups {
+        let ours: Vec<_> = group.tasks.iter().filter(|task| task.driver == agent.info.name).collect();
+        if ours.is_empty() {
+            continue;
+        }
+        joinable(agent, group, ours[0])?;
+        let allocation = Arc::new(Allocation::place(&place.data, group)?);
+        for task in ours {
+            runs.push(Run::prepare(place, agent, &allocation, job, group, task)?);
+        }
+    }
+    Ok(runs)
 }
 
 impl Run {
     /// Makes everything that stands around a task before its driver is asked to start it.
-    pub fn prepare(node: &Place, agent: &Agent, job: &Job, group: &Group, task: &Task) -> Result<Self, PrepareError> {
-        let alloc = ids::uuid();
-        let mut alloc_dir = AllocDir::create(&node.data, &alloc)?;
-        let dir = alloc_dir.task(&task.name)?;
-        let ports = ports(group)?;
-        let (mut env, refreshers) = identities(node, job, group, task, &alloc, &dir)?;
-        env.extend(environment(job, group, task, &alloc, &ports));
-        let config = decode(&agent.task_spec, job, task, &node.id, &mut env);
+    pub fn prepare(
+        place: &Place,
+        agent: &Agent,
+        allocation: &Arc<Allocation>,
+        job: &Job,
+        group: &Group,
+        task: &Task,
+    ) -> Result<Self, PrepareError> {
+        let alloc = allocation.id.clone();
+        let dir = allocation.task(&task.name)?;
+        let (mut env, refreshers) = identities(place, job, group, task, &alloc, &dir)?;
+        env.extend(env::built_in(job, group, task, &alloc, &allocation.ports));
+        let config = decode(&agent.task_spec, job, task, &place.facts(agent), &mut env);
         let config = config.map_err(|problems| PrepareError::Config(Report::errors(&job.source, problems)))?;
-        let (paths, collectors) = outputs(&alloc_dir, task, &agent.feed)?;
+        let (paths, collectors) = outputs(allocation, task, &agent.feed)?;
         let config = TaskConfig {
             id: String::new(),
             name: task.name.clone(),
             msgpack_driver_config: config.encode(),
             env: env.into_iter().collect(),
-            resources: Some(resources(task, &ports)),
+            resources: Some(resources(task, &allocation.ports)),
             user: task.user.clone(),
-            alloc_dir: alloc_dir.path.display().to_string(),
+            alloc_dir: allocation.path.display().to_string(),
             stdout_path: paths[0].clone(),
             stderr_path: paths[1].clone(),
             task_group_name: group.name.clone(),
             job_name: job.name.clone(),
             alloc_id: alloc.clone(),
+            dns: group.network.dns.as_ref().map(dns),
             job_id: job.id.clone(),
             namespace: job.namespace.clone(),
-            node_name: "harness".to_owned(),
-            node_id: node.id.clone(),
+            node_name: env::NODE_NAME.to_owned(),
+            node_id: place.id.clone(),
             ..TaskConfig::default()
         };
         let run = Self {
@@ -108,7 +148,7 @@ impl Run {
             kill_signal: task.kill_signal.clone(),
             config: Mutex::new(config),
             handle: Mutex::default(),
-            _alloc_dir: alloc_dir,
+            allocation: Arc::clone(allocation),
             _collectors: collectors,
             refreshers,
         };
@@ -120,6 +160,11 @@ impl Run {
     pub fn next_attempt(&self) {
         let id = format!("{}/{}/{}", self.alloc, self.name, ids::attempt());
         lock(&self.config).id = id;
+    }
+
+    /// Returns the allocation with its other tasks.
+    pub fn allocation(&self) -> &Allocation {
+        &self.allocation
     }
 
     /// Returns the task id of the current attempt.
@@ -144,6 +189,8 @@ impl Run {
 
     /// Asks the driver to start the task.
     pub async fn start(&self, agent: &Agent) -> Result<(), Status> {
+        let network = self.allocation.network.join(agent, &self.alloc, &self.name).await?;
+        self.change(|config| config.network_isolation_spec = network);
         let request = StartTaskRequest { task: Some(self.config()) };
         let answer = agent.process().driver().start_task(request).await?.into_inner();
         *lock(&self.handle) = answer.handle;
@@ -179,7 +226,8 @@ impl Run {
     /// Has what is left of the task removed.
     pub async fn destroy(&self, agent: &Agent, force: bool) -> Result<(), Status> {
         let request = DestroyTaskRequest { task_id: self.id(), force };
-        agent.process().driver().destroy_task(request).await.map(drop)
+        agent.process().driver().destroy_task(request).await?;
+        self.allocation.network.leave(agent, &self.alloc, &self.name).await
     }
 
     /// Sends a signal.
@@ -208,11 +256,20 @@ impl Run {
         Ok(known.driver.and_then(|driver| driver.attributes.get("container_id").cloned()).unwrap_or_default())
     }
 
-    /// Returns the first samples of what the task uses.
-    pub async fn stats(&self, agent: &Agent, samples: usize) -> Result<Vec<TaskStats>, Status> {
+    /// Has the task sampled each second, for as long as the stream is held.
+    pub fn sampling(
+        &self,
+        agent: &Agent,
+    ) -> impl Future<Output = Result<Streaming<TaskStatsResponse>, Status>> + Send + use<> {
         let interval = Some(prost_types::Duration { seconds: 1, nanos: 0 });
         let request = TaskStatsRequest { task_id: self.id(), collection_interval: interval };
-        let mut stream = agent.process().driver().task_stats(request).await?.into_inner();
+        let mut driver = agent.process().driver();
+        async move { Ok(driver.task_stats(request).await?.into_inner()) }
+    }
+
+    /// Returns the first samples of what the task uses.
+    pub async fn stats(&self, agent: &Agent, samples: usize) -> Result<Vec<TaskStats>, Status> {
+        let mut stream = self.sampling(agent).await?;
         let mut seen = Vec::new();
         while seen.len() < samples
             && let Some(answer) = stream.message().await?
@@ -233,26 +290,24 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Chooses the group's ports: fixed ones as they are, the others free on the loopback address.
-fn ports(group: &Group) -> io::Result<Vec<PortMapping>> {
-    let port = |port: &Port| {
-        let value = match port.fixed {
-            Some(fixed) => fixed,
-            None => TcpListener::bind("127.0.0.1:0")?.local_addr()?.port(),
-        };
-        Ok(mapping(port, value))
-    };
-    group.network.ports.iter().map(port).collect()
+/// A network of the group's own is refused, as by an agent, where the driver does not say that it can join one. Where it
+/// can, nobody here makes one.
+fn joinable(agent: &Agent, group: &Group, task: &Task) -> Result<(), PrepareError> {
+    let mode = group.network.mode.as_str();
+    let can = agent.capabilities.network_isolation_modes().any(|known| known == NetworkIsolationMode::Group);
+    if can || matches!(mode, "" | "host") {
+        return Ok(());
+    }
+    Err(PrepareError::Network { task: task.name.clone(), mode: mode.to_owned() })
 }
 
-fn mapping(port: &Port, value: u16) -> PortMapping {
-    let to = i32::from(port.to.unwrap_or_default());
-    PortMapping { label: port.label.clone(), value: i32::from(value), to, host_ip: "127.0.0.1".to_owned() }
+fn dns(dns: &job::Dns) -> DnsConfig {
+    DnsConfig { servers: dns.servers.clone(), searches: dns.searches.clone(), options: dns.options.clone() }
 }
 
 /// Signs the task's identities, puts them where the job wants them and keeps the files fresh.
 fn identities(
-    node: &Place,
+    place: &Place,
     job: &Job,
     group: &Group,
     task: &Task,
@@ -269,7 +324,7 @@ fn identities(
     };
     let (mut env, mut refreshers) = (BTreeMap::new(), Vec::new());
     for wanted in &task.identities {
-        let token = node.signer.sign(&who, wanted)?;
+        let token = place.signer.sign(&who, wanted)?;
         if wanted.env {
             env.insert(identity::env_name(&wanted.name), token.clone());
         }
@@ -278,7 +333,7 @@ fn identities(
             let user = identity::host_uid(&task.user);
             identity::write_token(&path, &token, user)?;
             if let Some(ttl) = wanted.ttl {
-                let (signer, who, wanted) = (node.signer.clone(), who.clone(), wanted.clone());
+                let (signer, who, wanted) = (place.signer.clone(), who.clone(), wanted.clone());
                 let refresher = tokio::spawn(async move {
                     loop {
                         tokio::time::sleep(identity::refresh_after(ttl)).await;
@@ -295,13 +350,11 @@ fn identities(
 }
 
 /// Says what is wrong with a task's config, as far as it can be known before anything is made for the task.
-pub fn check(spec: &Spec, job: &Job, group: &Group, task: &Task) -> Vec<Problem> {
-    let ports: Vec<_> =
-        group.network.ports.iter().map(|port| mapping(port, port.fixed.unwrap_or(FIRST_PORT))).collect();
+pub fn check(spec: &Spec, facts: &NodeFacts, job: &Job, group: &Group, task: &Task) -> Vec<Problem> {
     let in_env = task.identities.iter().filter(|identity| identity.env);
     let mut env: BTreeMap<_, _> = in_env.map(|wanted| (identity::env_name(&wanted.name), String::new())).collect();
-    env.extend(environment(job, group, task, &ids::uuid(), &ports));
-    decode(spec, job, task, &ids::uuid(), &mut env).err().unwrap_or_default()
+    env.extend(env::built_in(job, group, task, &ids::uuid(), &alloc::likely_ports(group)));
+    decode(spec, job, task, facts, &mut env).err().unwrap_or_default()
 }
 
 /// Adds the task's own variables to `env` and decodes its config, in which all of them may be named.
@@ -309,10 +362,10 @@ fn decode(
     spec: &Spec,
     job: &Job,
     task: &Task,
-    node: &str,
+    facts: &NodeFacts,
     env: &mut BTreeMap<String, String>,
 ) -> Result<cty::Value, Vec<Problem>> {
-    let known = names(env, node, job);
+    let known = env::names(env, facts, job);
     let mut problems = Vec::new();
     for (key, value) in &task.env {
         match spec::interpolate(value, &known) {
@@ -320,68 +373,11 @@ fn decode(
             Err(problem) => problems.push(problem),
         }
     }
-    match spec::decode(spec, &task.config, &names(env, node, job)) {
+    match spec::decode(spec, &task.config, &env::names(env, facts, job)) {
         Ok(value) if problems.is_empty() => Ok(value),
         Ok(_) => Err(problems),
         Err(more) => Err(problems.into_iter().chain(more).collect()),
     }
-}
-
-/// Returns the variables that an agent gives to every task.
-fn environment(job: &Job, group: &Group, task: &Task, alloc: &str, ports: &[PortMapping]) -> BTreeMap<String, String> {
-    let mut env: BTreeMap<String, String> = [
-        ("NOMAD_ALLOC_DIR", "/alloc".to_owned()),
-        ("NOMAD_TASK_DIR", "/local".to_owned()),
-        ("NOMAD_SECRETS_DIR", "/secrets".to_owned()),
-        ("NOMAD_ALLOC_ID", alloc.to_owned()),
-        ("NOMAD_SHORT_ALLOC_ID", alloc[..8].to_owned()),
-        ("NOMAD_ALLOC_NAME", format!("{}.{}[0]", job.id, group.name)),
-        ("NOMAD_ALLOC_INDEX", "0".to_owned()),
-        ("NOMAD_TASK_NAME", task.name.clone()),
-        ("NOMAD_GROUP_NAME", group.name.clone()),
-        ("NOMAD_JOB_ID", job.id.clone()),
-        ("NOMAD_JOB_NAME", job.name.clone()),
-        ("NOMAD_DC", job.datacenter.clone()),
-        ("NOMAD_REGION", job.region.clone()),
-        ("NOMAD_NAMESPACE", job.namespace.clone()),
-        ("NOMAD_CPU_LIMIT", task.resources.cpu.to_string()),
-        ("NOMAD_MEMORY_LIMIT", task.resources.memory.to_string()),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into();
-    for meta in [&job.meta, &group.meta, &task.meta] {
-        env.extend(meta.iter().map(|(key, value)| (format!("NOMAD_META_{key}"), value.clone())));
-    }
-    for port in ports {
-        let inside = if port.to > 0 { port.to } else { port.value };
-        env.insert(format!("NOMAD_PORT_{}", port.label), inside.to_string());
-        env.insert(format!("NOMAD_HOST_PORT_{}", port.label), port.value.to_string());
-        env.insert(format!("NOMAD_IP_{}", port.label), port.host_ip.clone());
-        env.insert(format!("NOMAD_ADDR_{}", port.label), format!("{}:{}", port.host_ip, port.value));
-    }
-    env
-}
-
-/// Returns what the strings of a config may refer to: each variable by its name, all of them by `env`, and the node.
-fn names(env: &BTreeMap<String, String>, node: &str, job: &Job) -> BTreeMap<String, Node> {
-    let here = 0..0;
-    let text = |value: &str| Value::from(value);
-    let mut names: BTreeMap<String, Node> =
-        env.iter().map(|(key, value)| (key.clone(), Node::new(text(value), here.clone()))).collect();
-    let all = Value::map(env.iter().map(|(key, value)| (key.clone(), text(value))), &here);
-    names.insert("env".to_owned(), Node::new(all, here.clone()));
-    let unique = Value::map([("id", text(node)), ("name", text("harness"))], &here);
-    let about = [
-        ("unique", unique),
-        ("class", text("")),
-        ("datacenter", text(&job.datacenter)),
-        ("region", text(&job.region)),
-        ("pool", text("default")),
-    ];
-    names.insert("node".to_owned(), Node::new(Value::map(about, &here), here.clone()));
-    let meta = Value::map(job.meta.iter().map(|(key, value)| (key.clone(), text(value))), &here);
-    names.insert("meta".to_owned(), Node::new(meta, here));
-    names
 }
 
 fn resources(task: &Task, ports: &[PortMapping]) -> Resources {
@@ -404,11 +400,11 @@ fn resources(task: &Task, ports: &[PortMapping]) -> Resources {
 }
 
 /// Makes the pipes for a task's output and begins to read them.
-fn outputs(dir: &AllocDir, task: &Task, feed: &Feed) -> io::Result<([String; 2], Vec<Collector>)> {
+fn outputs(allocation: &Allocation, task: &Task, feed: &Feed) -> io::Result<([String; 2], Vec<Collector>)> {
     if task.logs_disabled {
         return Ok((["/dev/null".to_owned(), "/dev/null".to_owned()], Vec::new()));
     }
-    let [stdout, stderr] = dir.pipes(&task.name)?;
+    let [stdout, stderr] = allocation.pipes(&task.name)?;
     let shown = |path: &Path| path.display().to_string();
     let paths = [shown(&stdout), shown(&stderr)];
     let collect = |path, stream| Collector::start(path, &task.name, stream, feed.clone());
@@ -418,5 +414,5 @@ fn outputs(dir: &AllocDir, task: &Task, feed: &Feed) -> io::Result<([String; 2],
 /// Makes the place where allocations live.
 pub fn node(data: &Path, signer: Signer) -> io::Result<Place> {
     fs::create_dir_all(data)?;
-    Ok(Place { data: data.to_owned(), signer, id: ids::uuid() })
+    Ok(Place { data: data.to_owned(), signer, id: ids::uuid(), words: NodeWords::default() })
 }

@@ -18,6 +18,9 @@ use super::{
     report::Problem,
 };
 
+/// A name that an agent's reader of JSON passes over.
+const COMMENT: &str = "//";
+
 /// One node of a description.
 #[derive(Clone, Debug)]
 pub enum Spec {
@@ -120,9 +123,9 @@ struct Decoder<'a> {
 }
 
 /// A block with its labels.
-struct Block<'a> {
+struct Block {
     labels: Vec<(String, Span)>,
-    body: &'a Node,
+    body: Node,
 }
 
 impl Decoder<'_> {
@@ -131,6 +134,9 @@ impl Decoder<'_> {
         collect(spec, &mut known);
         if let Raw::Map(members) = &body.value {
             for (name, member) in members.iter().filter(|(name, _)| !known.contains_key(name.as_str())) {
+                if name == COMMENT {
+                    continue;
+                }
                 let problem = Problem::at(&member.name, format!("no argument or block type is named {name:?}"))
                     .label("not known to the plugin");
                 self.problems.push(problem.help(suggestion(name, known.keys().copied())));
@@ -181,7 +187,7 @@ impl Decoder<'_> {
 
     fn block(&mut self, name: &str, required: bool, nested: &Spec, body: &Node) -> Value {
         match self.only(name, required, body) {
-            Some(block) => self.body(nested, block.body),
+            Some(block) => self.body(nested, &block.body),
             None => Value::Null,
         }
     }
@@ -190,11 +196,15 @@ impl Decoder<'_> {
         let Some(block) = self.only(name, required, body) else { return Value::Null };
         let Raw::Map(members) = &block.body.value else { return Value::Null };
         Value::Map(
-            members.iter().map(|(key, m)| (key.clone(), self.typed(&format!("{name}.{key}"), &m.node, ty))).collect(),
+            members
+                .iter()
+                .filter(|(key, _)| *key != COMMENT)
+                .map(|(key, m)| (key.clone(), self.typed(&format!("{name}.{key}"), &m.node, ty)))
+                .collect(),
         )
     }
 
-    fn only<'b>(&mut self, name: &str, required: bool, body: &'b Node) -> Option<Block<'b>> {
+    fn only(&mut self, name: &str, required: bool, body: &Node) -> Option<Block> {
         let mut blocks = self.blocks(name, 0, body).into_iter();
         let first = blocks.next();
         if first.is_none() && required {
@@ -220,7 +230,7 @@ impl Decoder<'_> {
         }
         let mut values: Vec<Value> = Vec::new();
         for block in blocks {
-            let value = self.body(nested, block.body);
+            let value = self.body(nested, &block.body);
             if !set || !values.contains(&value) {
                 values.push(value);
             }
@@ -231,7 +241,7 @@ impl Decoder<'_> {
     fn block_map(&mut self, name: &str, labels: usize, nested: &Spec, body: &Node) -> Value {
         let mut all = BTreeMap::new();
         for block in self.blocks(name, labels, body) {
-            let value = self.body(nested, block.body);
+            let value = self.body(nested, &block.body);
             if let Err((label, span)) = insert(&mut all, &block.labels, value) {
                 let problem =
                     Problem::at(&span, format!("duplicate {name} block; only one may have the label {label:?}"));
@@ -246,7 +256,7 @@ impl Decoder<'_> {
     }
 
     /// Finds the blocks called `name`, whichever of the forms that JSON has for them was used.
-    fn blocks<'b>(&mut self, name: &str, labels: usize, body: &'b Node) -> Vec<Block<'b>> {
+    fn blocks(&mut self, name: &str, labels: usize, body: &Node) -> Vec<Block> {
         let mut found = Vec::new();
         if let Some(node) = body.get(name) {
             self.unpack(name, node, labels, &[], &mut found);
@@ -254,29 +264,57 @@ impl Decoder<'_> {
         found
     }
 
-    fn unpack<'b>(
-        &mut self,
-        name: &str,
-        node: &'b Node,
-        labels: usize,
-        above: &[(String, Span)],
-        found: &mut Vec<Block<'b>>,
-    ) {
+    fn unpack(&mut self, name: &str, node: &Node, labels: usize, above: &[(String, Span)], found: &mut Vec<Block>) {
+        if labels > 0 {
+            let all = self.flat(name, node);
+            if all.is_empty() {
+                self.problems.push(Problem::at(&node.span, format!("{name} needs a label")));
+            }
+            for (label, Member { name: place, node }) in all {
+                let labels_here = [above, &[(label, place)]].concat();
+                self.unpack(name, &node, labels - 1, &labels_here, found);
+            }
+            return;
+        }
+        let mut block = |body| found.push(Block { labels: above.to_vec(), body });
         match &node.value {
             Raw::Null => {}
-            Raw::List(items) => items.iter().for_each(|item| self.unpack(name, item, labels, above, found)),
-            Raw::Map(members) if labels > 0 => {
-                for (label, Member { name: place, node }) in members {
-                    let labels_here = [above, &[(label.clone(), place.clone())]].concat();
-                    self.unpack(name, node, labels - 1, &labels_here, found);
-                }
-            }
-            Raw::Map(_) => found.push(Block { labels: above.to_vec(), body: node }),
+            Raw::List(items) => items.iter().for_each(|item| block(self.merged(name, item))),
+            Raw::Map(_) => block(node.clone()),
             other => {
-                let what = if labels > 0 { "a label and a block" } else { "a block" };
-                self.problems.push(Problem::at(&node.span, format!("{name} is {what}, not {}", other.kind())));
+                let message = format!("{name} is a block, not {}", other.kind());
+                self.problems.push(Problem::at(&node.span, message));
             }
         }
+    }
+
+    /// Takes the members of an object, or of a list of objects one after the other: JSON has both forms for one body.
+    fn flat(&mut self, name: &str, node: &Node) -> Vec<(String, Member)> {
+        let members = |node: &Node| match &node.value {
+            Raw::Map(members) => Some(members.clone()),
+            _ => None,
+        };
+        let found: Option<Vec<_>> = match &node.value {
+            Raw::Null => return Vec::new(),
+            Raw::List(items) => items.iter().map(members).collect(),
+            _ => members(node).map(|members| vec![members]),
+        };
+        found.map(|all| all.into_iter().flatten().collect()).unwrap_or_else(|| {
+            self.problems.push(Problem::at(&node.span, format!("{name} is a block, not {}", node.value.kind())));
+            Vec::new()
+        })
+    }
+
+    /// Makes one body of what [`Decoder::flat`] takes.
+    fn merged(&mut self, name: &str, node: &Node) -> Node {
+        let mut members = BTreeMap::new();
+        for (key, member) in self.flat(name, node) {
+            let place = member.name.clone();
+            if members.insert(key.clone(), member).is_some() {
+                self.problems.push(Problem::at(&place, format!("{key:?} is set twice")));
+            }
+        }
+        Node { value: Raw::Map(members), span: node.span.clone() }
     }
 }
 
@@ -334,7 +372,7 @@ pub fn interpolate(node: &Node, names: &BTreeMap<String, Node>) -> Result<Node, 
 /// Evaluates one string; its own offsets mean nothing to the file, so every complaint points at the whole of it.
 fn template(source: &str, span: &Span, names: &BTreeMap<String, Node>) -> Result<Node, Problem> {
     if !source.contains("${") && !source.contains("%{") {
-        return Ok(Node::new(source, span.clone()));
+        return Ok(Node::new(text::composed(source), span.clone()));
     }
     let parsed = hcl_edit::parser::parse_template(source).map_err(|e| {
         Problem::at(span, format!("the text is not a template: {}", e.message()))

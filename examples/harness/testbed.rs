@@ -8,13 +8,14 @@
 //! bed.end(&task).await;                    // stop, wait, destroy
 //! ```
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use strongbox::plugin::proto::drivers::ExitResult;
 use tonic::Status;
 
 use super::{
     agent::{Agent, AgentError, PluginConfig},
+    alloc::Allocation,
     feed::Feed,
     identity::Signer,
     job::{self, Job},
@@ -72,7 +73,8 @@ impl TestBed {
     pub fn try_task(&self, text: &str) -> Result<Run, PrepareError> {
         let job = Self::job(text).map_err(PrepareError::Config)?;
         let (group, task) = job.tasks().next().expect("a job with a task");
-        Run::prepare(&self.place, &self.agent, &job, group, task)
+        let allocation = Arc::new(Allocation::place(&self.place.data, group)?);
+        Run::prepare(&self.place, &self.agent, &allocation, &job, group, task)
     }
 
     /// As [`TestBed::try_task`], panicking.
@@ -80,9 +82,9 @@ impl TestBed {
         self.try_task(text).unwrap_or_else(|error| panic!("the task cannot be prepared: {error}"))
     }
 
-    /// Prepares every task of a job.
+    /// Prepares every task of a job; those of a group share an allocation.
     pub fn tasks(&self, job: &Job) -> Result<Vec<Run>, PrepareError> {
-        job.tasks().map(|(group, task)| Run::prepare(&self.place, &self.agent, job, group, task)).collect()
+        runner::prepare(&self.place, &self.agent, job)
     }
 
     /// Asks the driver to start a task.

@@ -2,12 +2,13 @@
 #
 #   strongbox/busybox:1     busybox, users root and app (10001)
 #   strongbox/app:1         the same, run as 10001:10001
+#   strongbox/pause:1       the same, waiting until it is ended: holds a group's network
 #   strongbox/tls:1         busybox, openssl, psql
 #   strongbox/timeline:1.4  busybox, openssl and the demo's service, run as app
 # shellcheck shell=bash
 
 RECIPE_LABEL=internal.strongbox.recipe
-ALL_IMAGES=(strongbox/busybox:1 strongbox/app:1 strongbox/tls:1 strongbox/timeline:1.4)
+ALL_IMAGES=(strongbox/busybox:1 strongbox/app:1 strongbox/pause:1 strongbox/tls:1 strongbox/timeline:1.4)
 
 ensure_images() {
   local recipe image made=()
@@ -38,6 +39,7 @@ make_image() {
   case $image in
     strongbox/busybox:1) changes+=(--change 'CMD ["sh"]') ;;
     strongbox/app:1) changes+=(--change 'CMD ["sh"]' --change 'USER 10001:10001') ;;
+    strongbox/pause:1) changes+=(--change 'CMD ["tail","-f","/dev/null"]') ;;
     strongbox/tls:1)
       lay_openssl "$root"
       lay_program "$root" "$(pg_bin psql)"

@@ -23,6 +23,7 @@ missing_packages() {
   command -v openssl >/dev/null || list+=(openssl)
   [ -s /etc/ssl/certs/ca-certificates.crt ] || list+=(ca-certificates)
   command -v keytool >/dev/null || list+=(default-jre-headless)
+  command -v ssh-keygen >/dev/null || list+=(openssh-client)
   [ -n "$(busybox_static)" ] || list+=(busybox-static)
   command -v ip >/dev/null || list+=(iproute2)
   command -v curl >/dev/null || list+=(curl)

@@ -31,7 +31,7 @@ fn line(finding: &Finding) -> String {
 }
 
 /// Reads the operator's config from a file such as the agent's own.
-fn read(path: &Path) -> Result<Settings, Box<dyn std::error::Error>> {
+pub(super) fn read(path: &Path) -> Result<Settings, Box<dyn std::error::Error>> {
     let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(plugin::settings_from_hcl(&text).map_err(|error| format!("{}: {error}", path.display()))?)
 }

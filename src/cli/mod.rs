@@ -3,7 +3,9 @@
 //! Prints to stdout what was asked for and to stderr what went wrong. Knows the driver and the plugin's schemas; never
 //! serves.
 
+mod audit;
 mod check;
+mod explain;
 mod node_key;
 mod schema;
 
@@ -25,12 +27,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Asks the audit file whether it is whole, and who held what.
+    Audit {
+        #[command(subcommand)]
+        question: Box<audit::Question>,
+    },
     /// Looks the machine over and says what is fine and what to do about the rest.
     Check {
         /// A file with the plugin block, such as the agent's own configuration.
         #[arg(long)]
         config: Option<PathBuf>,
     },
+    /// Says for each request of a job which rule allows or refuses it. Sends nothing.
+    Explain(explain::Question),
     /// Makes the key with which this node signs identities, and prints its public half.
     NodeKey {
         /// Where to write the private key; must not exist.
@@ -43,7 +52,9 @@ enum Command {
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
     match Arguments::parse().command {
+        Some(Command::Audit { question }) => audit::run(*question),
         Some(Command::Check { config }) => check::run(config.as_deref()),
+        Some(Command::Explain(question)) => explain::run(question),
         Some(Command::NodeKey { file }) => node_key::run(&file),
         Some(Command::Schema) => schema::run(),
         None => {

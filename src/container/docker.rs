@@ -3,6 +3,8 @@
 //! Each call has its own limit; a call that runs into it fails and the engine may still finish the work. Nothing is
 //! asked twice for one start: the image is inspected once, the dialect is negotiated once for each connection.
 
+mod answer;
+mod attach;
 mod body;
 mod cgroup;
 mod client;
@@ -11,7 +13,11 @@ mod exec;
 mod image;
 mod info;
 mod logs;
+mod networks;
+mod pause;
+mod settle;
 mod stats;
+mod traffic;
 mod user;
 mod wait;
 
@@ -24,11 +30,12 @@ use std::{
 
 use async_trait::async_trait;
 
-use crate::domain::{ExecOutput, ExitResult, Owner, Signal};
+use crate::domain::{ExecOutput, ExecRequest, ExitResult, Owner, Signal};
 
 use super::{
-    ContainerId, ContainerSpec, ContainerState, Engine, EngineInfo, Error, Image, ImageRef, LogCursor, LogStream,
-    Policy, Progress, Pull, Restart, Stats, Summary,
+    ContainerId, ContainerSpec, ContainerState, Engine, EngineInfo, Error, Exec, Extent, Image, ImageNames,
+    ImageRemoval, ImageWish, Keyring, LogCursor, LogStream, PauseSpec, Policy, Progress, PullSettings, Restart, Stats,
+    Summary, Traffic,
 };
 
 /// The client of a Docker engine on this machine.
@@ -55,12 +62,19 @@ impl Docker {
             policy,
             instance: instance.into(),
             client: tokio::sync::RwLock::default(),
-            pulls: image::Pulls::default(),
+            pulls: image::Pulls::new(PullSettings::default().max_parallel),
             owners: Mutex::default(),
             shift: tokio::sync::OnceCell::new(),
             cgroups: Mutex::default(),
             starved: Mutex::default(),
         }
+    }
+
+    /// Sets how many pulls may go on side by side.
+    #[must_use]
+    pub fn with_pulls(mut self, settings: &PullSettings) -> Self {
+        self.pulls = image::Pulls::new(settings.max_parallel);
+        self
     }
 
     /// Returns the operator's policy.
@@ -75,16 +89,32 @@ impl Docker {
 
 #[async_trait]
 impl Engine for Docker {
+    async fn ping(&self) -> Result<(), Error> {
+        self.be_pinged().await
+    }
+
     async fn info(&self) -> Result<EngineInfo, Error> {
         self.describe().await
     }
 
-    async fn ensure_image(&self, reference: &ImageRef, policy: Pull, progress: &Progress) -> Result<Image, Error> {
-        self.have_image(reference, policy, progress).await
+    async fn ensure_image(&self, wish: &ImageWish, keys: &dyn Keyring, progress: &Progress) -> Result<Image, Error> {
+        self.have_image(wish, keys, progress).await
+    }
+
+    async fn look_at_image(&self, name: &str) -> Result<Option<ImageNames>, Error> {
+        self.names_of_image(name).await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<ImageRemoval, Error> {
+        self.take_image_away(name).await
     }
 
     async fn create(&self, spec: &ContainerSpec<'_>) -> Result<ContainerId, Error> {
         self.create_container(spec).await
+    }
+
+    async fn create_pause(&self, spec: &PauseSpec<'_>) -> Result<ContainerId, Error> {
+        self.create_pause_container(spec).await
     }
 
     async fn resolve_user(&self, id: &ContainerId, image: &Image, user: Option<&str>) -> Result<Owner, Error> {
@@ -97,6 +127,10 @@ impl Engine for Docker {
 
     async fn start(&self, id: &ContainerId) -> Result<(), Error> {
         self.start_container(id).await
+    }
+
+    async fn start_again(&self, id: &ContainerId) -> Result<(), Error> {
+        Docker::start_again(self, id).await
     }
 
     async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerState>, Error> {
@@ -131,11 +165,19 @@ impl Engine for Docker {
         self.run_command(id, command, timeout).await
     }
 
+    async fn exec_stream(&self, id: &ContainerId, request: &ExecRequest) -> Result<Exec, Error> {
+        self.open_command(id, request).await
+    }
+
     async fn stats(&self, id: &ContainerId) -> Result<Stats, Error> {
         self.sample(id).await
     }
 
-    async fn logs(&self, id: &ContainerId, from: &LogCursor) -> Result<LogStream, Error> {
-        self.follow(id, from).await
+    async fn traffic(&self, id: &ContainerId) -> Result<Traffic, Error> {
+        self.measure_traffic(id).await
+    }
+
+    async fn logs(&self, id: &ContainerId, from: &LogCursor, extent: Extent) -> Result<LogStream, Error> {
+        self.output(id, from, extent).await
     }
 }

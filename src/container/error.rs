@@ -13,6 +13,14 @@ pub enum Error {
         /// What is wrong, and what would be right.
         why: String,
     },
+    /// What a registry is to be shown cannot be had now.
+    #[error("image {image:?}: the credential for its registry cannot be had: {why}")]
+    CredentialUnavailable {
+        /// The reference.
+        image: String,
+        /// Which source failed and how, without a value.
+        why: String,
+    },
     /// The engine cannot be reached; what runs keeps running as far as anybody knows.
     #[error("{doing}: the container engine cannot be reached: {why}")]
     EngineUnavailable {
@@ -93,7 +101,8 @@ impl Error {
     /// Says whether the same task may come up when it is tried again later.
     pub fn recoverable(&self) -> bool {
         match self {
-            Self::EngineUnavailable { .. }
+            Self::CredentialUnavailable { .. }
+            | Self::EngineUnavailable { .. }
             | Self::EngineTimeout { .. }
             | Self::ExecTimeout { .. }
             | Self::ImageUnavailable { .. }
@@ -106,6 +115,21 @@ impl Error {
             | Self::PolicyRefused { .. } => false,
         }
     }
+}
+
+/// An option makes no sense, whatever the operator allows.
+pub(super) fn invalid(option: impl Into<String>, why: impl Into<String>) -> Error {
+    Error::ConfigInvalid { option: option.into(), why: why.into() }
+}
+
+/// The operator does not allow an option; `gate` names the setting that would.
+pub(super) fn refused(option: impl Into<String>, gate: impl Into<String>) -> Error {
+    Error::PolicyRefused { option: option.into(), gate: gate.into() }
+}
+
+/// A path could lead out of its place.
+pub(super) fn outside(option: impl Into<String>, why: impl Into<String>) -> Error {
+    Error::PathRefused { option: option.into(), why: why.into() }
 }
 
 /// Returns `text` on one line, escaped and cut, for the inside of a message.

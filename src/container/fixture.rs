@@ -1,10 +1,10 @@
-//! Tasks for this room's unit tests.
+//! Tasks for unit tests of this room and of the ones above.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use crate::domain::{ContainerOptions, Isolation, Resources, TaskMeta, TaskSpec};
 
-pub(super) fn meta(id: &str) -> TaskMeta {
+pub(crate) fn meta(id: &str) -> TaskMeta {
     TaskMeta {
         id: id.parse().expect("a task id"),
         name: "web".into(),
@@ -18,7 +18,7 @@ pub(super) fn meta(id: &str) -> TaskMeta {
     }
 }
 
-pub(super) fn task(id: &str) -> TaskSpec {
+pub(crate) fn task(id: &str) -> TaskSpec {
     TaskSpec {
         meta: meta(id),
         user: None,
@@ -28,9 +28,12 @@ pub(super) fn task(id: &str) -> TaskSpec {
         resources: Resources { cpu_shares: 100, memory_limit: 64 << 20, ..Resources::default() },
         ports: Vec::new(),
         mounts: Vec::new(),
+        devices: Default::default(),
         isolation: Isolation::None,
+        dns: Default::default(),
         container: ContainerOptions { image: "busybox:1".into(), ..ContainerOptions::default() },
         vault_role: None,
+        server: Default::default(),
         secrets: Vec::new(),
         certificates: Vec::new(),
         templates: Vec::new(),

@@ -23,7 +23,18 @@ pub struct LogChunk {
     pub bytes: Bytes,
 }
 
-/// How far both streams were delivered. Small, without content, made to be kept in a record.
+/// How much of a container's output is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// From about the cursor on, and what is yet to come.
+    Follow,
+    /// From about the cursor on, as far as it is there.
+    Rest,
+    /// The last so many pieces, whatever the cursor says.
+    Tail(u32),
+}
+
+/// How far both streams were delivered. Small, without content, made to be kept for the next process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogCursor {
     /// Standard output.
@@ -35,22 +46,39 @@ pub struct LogCursor {
 /// How far one stream was delivered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamCursor {
-    /// Time of the last piece, in nanoseconds since 1970.
+    /// Time of the last whole piece, in nanoseconds since 1970.
     pub at_ns: i64,
     /// How many pieces of exactly that time were delivered.
     pub pieces: u32,
+    /// The piece behind it, when it was taken up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<NextPiece>,
 }
 
-/// How far the engine's times of the two streams may be out of order; generous, since a replay costs only reading.
-const MARGIN_SECONDS: i64 = 10;
+/// A piece that was taken up and is not wholly delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NextPiece {
+    /// Its time.
+    pub at_ns: i64,
+    /// How many of its bytes were delivered.
+    pub bytes: u64,
+}
+
+/// How far the engine's times of the two streams may be out of order: a stamp is taken just before the one lock around the
+/// file. Generous, since a replay costs only reading, but a flood writes many megabytes in a second.
+const MARGIN_NS: i64 = 1_000_000_000;
 
 impl LogCursor {
-    /// Returns the whole second from which the engine must be asked to miss nothing.
+    /// Returns the time from which the engine must be asked to miss nothing.
     ///
     /// The engine stamps the two streams independently and writes them into one file, so a piece behind the last
-    /// delivered one may bear an older time: hence the margin.
-    pub fn since_second(&self) -> i64 {
-        (self.stdout.at_ns.max(self.stderr.at_ns) / 1_000_000_000 - MARGIN_SECONDS).max(0)
+    /// delivered one may bear an older time: hence the margin. What was taken up of one stream and waits for its reader
+    /// must come again too, however far the other stream is.
+    pub fn since_ns(&self) -> i64 {
+        let newest = self.stdout.at_ns.max(self.stderr.at_ns);
+        let waiting = [self.stdout.next, self.stderr.next].into_iter().flatten().map(|next| next.at_ns);
+        let first = waiting.fold(newest, i64::min);
+        (first - MARGIN_NS).max(0)
     }
 
     /// Returns the part for one stream.
@@ -68,47 +96,8 @@ impl StreamCursor {
         if at_ns == self.at_ns {
             self.pieces += 1;
         } else {
-            *self = Self { at_ns, pieces: 1 };
+            (self.at_ns, self.pieces) = (at_ns, 1);
         }
-    }
-}
-
-/// Drops what was delivered before from a stream that the engine begins again at a whole second.
-#[derive(Debug)]
-pub struct Replay {
-    stdout: StreamReplay,
-    stderr: StreamReplay,
-}
-
-#[derive(Debug)]
-struct StreamReplay {
-    until: StreamCursor,
-    met: u32,
-}
-
-impl Replay {
-    /// Begins anew behind `cursor`.
-    pub fn new(cursor: &LogCursor) -> Self {
-        let part = |until| StreamReplay { until, met: 0 };
-        Self { stdout: part(cursor.stdout), stderr: part(cursor.stderr) }
-    }
-
-    /// Says whether the piece is new.
-    pub fn admit(&mut self, chunk: &LogChunk) -> bool {
-        match chunk.stream {
-            OutputStream::Stderr => self.stderr.admit(chunk.at_ns),
-            OutputStream::Stdout => self.stdout.admit(chunk.at_ns),
-        }
-    }
-}
-
-impl StreamReplay {
-    fn admit(&mut self, at_ns: i64) -> bool {
-        if at_ns != self.until.at_ns {
-            return at_ns > self.until.at_ns;
-        }
-        self.met += 1;
-        self.met > self.until.pieces
     }
 }
 
@@ -116,27 +105,19 @@ impl StreamReplay {
 mod tests {
     use super::*;
 
-    fn chunk(stream: OutputStream, at_ns: i64) -> LogChunk {
-        LogChunk { stream, at_ns, bytes: Bytes::from_static(b"x\n") }
+    #[test]
+    fn what_waits_for_its_reader_is_asked_for_again() {
+        let mut cursor = LogCursor::default();
+        cursor.stdout.advance(23_500_000_000);
+        assert_eq!(cursor.since_ns(), 22_500_000_000);
+        cursor.stderr.next = Some(NextPiece { at_ns: 5_000_000_000, bytes: 0 });
+        assert_eq!(cursor.since_ns(), 4_000_000_000);
     }
 
     #[test]
-    fn pieces_of_one_nanosecond_are_counted() {
-        let mut cursor = LogCursor::default();
-        for at in [5, 7, 7] {
-            cursor.of(OutputStream::Stdout).advance(at);
-        }
-        let mut replay = Replay::new(&cursor);
-        let seen: Vec<bool> =
-            [5, 7, 7, 7, 8].iter().map(|at| replay.admit(&chunk(OutputStream::Stdout, *at))).collect();
-        assert_eq!(seen, [false, false, false, true, true]);
-    }
-
-    #[test]
-    fn the_streams_do_not_hide_each_other() {
-        let mut cursor = LogCursor::default();
-        cursor.of(OutputStream::Stdout).advance(23_500_000_000);
-        assert_eq!(cursor.since_second(), 13);
-        assert!(Replay::new(&cursor).admit(&chunk(OutputStream::Stderr, 1)));
+    fn a_cursor_of_an_earlier_release_is_read() {
+        let text = r#"{"stdout":{"at_ns":7,"pieces":2},"stderr":{"at_ns":0,"pieces":0}}"#;
+        let cursor: LogCursor = serde_json::from_str(text).expect("readable");
+        assert_eq!((cursor.stdout.at_ns, cursor.stdout.pieces, cursor.stdout.next), (7, 2, None));
     }
 }

@@ -3,6 +3,8 @@
 //! A test plays the world's part with [`MemoryEngine::end`], [`MemoryEngine::print`], [`MemoryEngine::vanish`] and
 //! [`MemoryEngine::fail`], and looks at what became of it with [`MemoryEngine::created`] and the other getters.
 
+mod exec;
+mod images;
 mod state;
 
 use std::{sync::Arc, time::Duration};
@@ -11,13 +13,15 @@ use async_trait::async_trait;
 use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
 
-use crate::domain::{ExecOutput, ExitResult, Owner, Signal};
+use crate::domain::{ExecOutput, ExecRequest, ExitResult, Owner, Signal};
 
 use super::{
-    ContainerId, ContainerSpec, ContainerState, CpuStats, Engine, EngineInfo, Error, Image, ImageRef, LogCursor,
-    LogStream, MemoryStats, OutputStream, Progress, Pull, PullProgress, Restart, Stats, Summary,
+    ContainerId, ContainerSpec, ContainerState, CpuStats, Credential, DiskTraffic, Engine, EngineInfo, Error, Exec,
+    Extent, Image, ImageNames, ImageRef, ImageRemoval, ImageWish, Keyring, LogCursor, LogStream, MemoryStats,
+    OutputStream, PauseSpec, Progress, PullProgress, Restart, Role, Stats, Summary, Traffic,
 };
 
+pub use exec::Command;
 use state::State;
 pub use state::{Created, Fault, Op};
 
@@ -115,6 +119,12 @@ impl MemoryEngine {
         self.read(|state| state.made.iter().map(|made| made.id.clone()).filter(|id| state.has(id)).collect())
     }
 
+    /// Returns the ids of the pause containers that exist.
+    pub fn pauses(&self) -> Vec<ContainerId> {
+        let is_pause = |(id, role): (ContainerId, Role)| (role == Role::Pause).then_some(id);
+        self.read(|state| state.list().into_iter().map(|found| (found.id, found.role)).filter_map(is_pause).collect())
+    }
+
     /// Returns the ids of the containers that run.
     pub fn running(&self) -> Vec<ContainerId> {
         self.read(|state| state.containers.iter().filter(|(_, c)| c.running()).map(|(id, _)| id.clone()).collect())
@@ -133,6 +143,24 @@ impl MemoryEngine {
     /// Returns the commands that were run in the container.
     pub fn execs(&self, id: &ContainerId) -> Vec<Vec<String>> {
         self.read(|state| state.execs.iter().filter(|(of, _)| of == id).map(|(_, command)| command.clone()).collect())
+    }
+
+    /// Puts an image on the machine that the driver did not pull.
+    pub fn put_image(&self, reference: &ImageRef) {
+        self.change(|state| {
+            let id = state.image(reference).id;
+            state.here.insert(reference.to_string(), id);
+        });
+    }
+
+    /// Returns the names of the images that are on the machine.
+    pub fn images(&self) -> Vec<String> {
+        self.read(|state| state.here.keys().cloned().collect())
+    }
+
+    /// Returns every pull with what the registry was shown.
+    pub fn pulls(&self) -> Vec<(String, Option<Credential>)> {
+        self.read(|state| state.pulls.clone())
     }
 
     /// Returns how often a call of that kind was made.
@@ -191,18 +219,39 @@ impl MemoryEngine {
 
 #[async_trait]
 impl Engine for MemoryEngine {
+    async fn ping(&self) -> Result<(), Error> {
+        self.call(Op::Ping, |_| Ok(())).await
+    }
+
     async fn info(&self) -> Result<EngineInfo, Error> {
         self.call(Op::Info, |_| Ok(state::info())).await
     }
 
-    async fn ensure_image(&self, reference: &ImageRef, _: Pull, progress: &Progress) -> Result<Image, Error> {
-        let image = self.call(Op::EnsureImage, |state| Ok(state.image(reference))).await?;
-        progress(PullProgress { layers: 1, layers_done: 1, bytes: 1, bytes_total: 1 });
+    async fn ensure_image(&self, wish: &ImageWish, keys: &dyn Keyring, progress: &Progress) -> Result<Image, Error> {
+        if let Some(image) = self.read(|state| state.present(wish)) {
+            return self.call(Op::EnsureImage, |_| Ok(image)).await;
+        }
+        progress(PullProgress::default());
+        let shown = keys.credential(&wish.reference).await?;
+        let image = self.call(Op::EnsureImage, |state| Ok(state.pull(&wish.reference, shown))).await?;
+        progress(PullProgress { queued: false, layers: 1, layers_done: 1, bytes: 1, bytes_total: 1 });
         Ok(image)
+    }
+
+    async fn look_at_image(&self, name: &str) -> Result<Option<ImageNames>, Error> {
+        self.call(Op::LookAtImage, |state| Ok(state.names(name))).await
+    }
+
+    async fn remove_image(&self, name: &str) -> Result<ImageRemoval, Error> {
+        self.call(Op::RemoveImage, |state| Ok(state.remove_image(name))).await
     }
 
     async fn create(&self, spec: &ContainerSpec<'_>) -> Result<ContainerId, Error> {
         self.call(Op::Create, |state| state.create(spec, &self.shared.instance)).await
+    }
+
+    async fn create_pause(&self, spec: &PauseSpec<'_>) -> Result<ContainerId, Error> {
+        self.call(Op::CreatePause, |state| Ok(state.create_pause(spec, &self.shared.instance))).await
     }
 
     async fn resolve_user(&self, id: &ContainerId, image: &Image, user: Option<&str>) -> Result<Owner, Error> {
@@ -215,6 +264,10 @@ impl Engine for MemoryEngine {
 
     async fn start(&self, id: &ContainerId) -> Result<(), Error> {
         self.call(Op::Start, |state| state.start(id)).await
+    }
+
+    async fn start_again(&self, id: &ContainerId) -> Result<(), Error> {
+        self.start(id).await
     }
 
     async fn inspect(&self, id: &ContainerId) -> Result<Option<ContainerState>, Error> {
@@ -266,6 +319,10 @@ impl Engine for MemoryEngine {
         self.call(Op::Exec, |state| state.exec(id, command)).await
     }
 
+    async fn exec_stream(&self, id: &ContainerId, request: &ExecRequest) -> Result<Exec, Error> {
+        self.open_command(id, request).await
+    }
+
     async fn stats(&self, id: &ContainerId) -> Result<Stats, Error> {
         self.call(Op::Stats, |state| {
             state.running(id)?;
@@ -275,15 +332,28 @@ impl Engine for MemoryEngine {
         .await
     }
 
-    async fn logs(&self, id: &ContainerId, from: &LogCursor) -> Result<LogStream, Error> {
-        self.call(Op::Logs, |state| state.get(id).map(|_| ())).await?;
-        let since = from.since_second() * 1_000_000_000;
-        let seed = (self.clone(), id.clone(), 0_usize);
+    async fn traffic(&self, id: &ContainerId) -> Result<Traffic, Error> {
+        self.call(Op::Stats, |state| {
+            state.running(id)?;
+            Ok(Traffic { network: None, disk: Some(DiskTraffic { written_bytes: 4096, ..DiskTraffic::default() }) })
+        })
+        .await
+    }
+
+    async fn logs(&self, id: &ContainerId, from: &LogCursor, extent: Extent) -> Result<LogStream, Error> {
+        let there = self.call(Op::Logs, |state| state.get(id).map(|container| container.output.len())).await?;
+        let (since, first) = match extent {
+            Extent::Follow | Extent::Rest => (from.since_ns(), 0),
+            Extent::Tail(pieces) => (i64::MIN, there.saturating_sub(pieces as usize)),
+        };
+        let seed = (self.clone(), id.clone(), first);
         let pieces = stream::unfold(seed, |(engine, id, next)| async move {
             let chunk = engine.piece(&id, next).await?;
             Some((chunk, (engine, id, next + 1)))
         });
-        Ok(pieces.filter(move |chunk| std::future::ready(chunk.at_ns >= since)).map(Ok).boxed())
+        let most = if extent == Extent::Follow { usize::MAX } else { there - first };
+        let pieces = pieces.take(most).filter(move |chunk| std::future::ready(chunk.at_ns >= since));
+        Ok(pieces.map(|chunk| Ok(vec![chunk])).boxed())
     }
 }
 

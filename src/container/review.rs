@@ -1,36 +1,52 @@
 //! Checks what a job asks of the engine, before anything is made or asked of anybody.
 
+mod limits;
+mod network;
 mod options;
 mod paths;
+pub(super) mod security;
 
 use crate::domain::TaskSpec;
 
-use super::{Error, ImageRef, Policy};
+use super::{
+    Error, ImageRef, Policy, devices,
+    error::{invalid, refused},
+    mounts::plan,
+};
 
 /// Checks a task against the operator's policy and returns the image it names. Pure: no file is looked at, nothing asked.
 ///
 /// Meant to run first of all in a start, so that a task that cannot come up costs no credential.
 pub fn review(task: &TaskSpec, policy: &Policy) -> Result<ImageRef, Error> {
-    let image = options::image(&task.container.image)?;
+    let image = image("image", &task.container.image, policy)?;
     options::user(task.user.as_deref())?;
     options::hostname(task.container.hostname.as_deref())?;
     options::labels(&task.container.labels)?;
     options::environment(task)?;
-    options::limits(task, policy)?;
-    options::capabilities(&task.container, policy)?;
-    options::network(task, policy)?;
-    options::root(&task.container, policy)?;
+    devices::check(task, policy)?;
+    // A GPU's runtime comes with the GPU.
+    options::runtime(task.container.runtime.as_deref().filter(|_| !task.devices.nvidia), policy)?;
+    options::logging(task.container.logging.as_ref(), policy)?;
+    limits::limits(task, policy)?;
+    security::security(&task.container.security, policy)?;
+    network::network(task, policy)?;
     paths::work_dir(task.container.work_dir.as_deref())?;
     task.mounts.iter().try_for_each(|mount| paths::mount(mount, policy))?;
+    plan(task, policy)?;
     Ok(image)
 }
 
-/// Shorthand for the error about an option that makes no sense.
-fn invalid(option: impl Into<String>, why: impl Into<String>) -> Error {
-    Error::ConfigInvalid { option: option.into(), why: why.into() }
+/// Reads an image's name, written in `option`, and holds it against the operator's list.
+pub(super) fn image(option: &str, text: &str, policy: &Policy) -> Result<ImageRef, Error> {
+    let image = options::image(option, text)?;
+    options::provenance(&image, policy)?;
+    Ok(image)
 }
 
-/// Shorthand for the error about an option that the operator does not allow.
-fn refused(option: impl Into<String>, gate: impl Into<String>) -> Error {
-    Error::PolicyRefused { option: option.into(), gate: gate.into() }
+/// Checks a host name as text.
+///
+/// # Errors
+/// It is none.
+pub fn check_hostname(name: Option<&str>) -> Result<(), Error> {
+    options::hostname(name)
 }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use crate::domain::{TaskId, TaskKey, TaskMeta, TaskSpec};
 
-use super::Image;
+use super::{Connection, Image, Role};
 
 /// Where a task finds its secrets.
 pub const SECRETS_TARGET: &str = "/run/secrets";
@@ -22,6 +22,8 @@ pub struct ContainerSpec<'a> {
     pub image: &'a Image,
     /// The host's directory that is bound read-only at `/run/secrets`; it must be there before the start.
     pub secrets: Option<&'a Path>,
+    /// What the driver has settled about its network, when it has.
+    pub connection: Option<&'a Connection>,
 }
 
 /// Returns the container's name: readable, unique to the start attempt, without hyphens.
@@ -37,6 +39,7 @@ pub fn container_name(meta: &TaskMeta) -> String {
 /// Returns our own marks: which task, which node, which instance of this driver.
 pub fn labels(meta: &TaskMeta, instance: &str) -> BTreeMap<String, String> {
     let marks = [
+        ("role", Role::Task.as_str()),
         ("task_id", meta.id.as_str()),
         ("task_key", meta.id.key().as_str()),
         ("task_name", meta.name.as_str()),

@@ -1,13 +1,12 @@
 //! What the engine says about itself, its images and its containers.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::domain::{ExitResult, TaskId, TaskKey};
 
-use super::ContainerId;
+use super::{ContainerId, Role};
 
 /// The engine and the machine it runs on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +33,16 @@ pub struct EngineInfo {
     pub log_driver: String,
     /// Names of the runtimes, sorted.
     pub runtimes: Vec<String>,
+    /// The runtime of a container that names none.
+    pub default_runtime: String,
+    /// Names of the volume drivers, sorted.
+    pub volume_plugins: Vec<String>,
+    /// Names of the network drivers, sorted.
+    pub network_plugins: Vec<String>,
+    /// Directories in which descriptions of devices (CDI) are looked for; empty where the engine knows none.
+    pub cdi_spec_dirs: Vec<String>,
+    /// Who keeps the images: `containerd`, or the engine's own `graphdriver`.
+    pub image_store: &'static str,
     /// Security options as the engine writes them, such as `name=seccomp,profile=default`.
     pub security_options: Vec<String>,
     /// Whether containers outlive the engine's process.
@@ -44,22 +53,19 @@ pub struct EngineInfo {
     pub memory: u64,
 }
 
-/// When to ask the registry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pull {
-    /// Always, even when the image is there.
-    Always,
-    /// When the image is not there, or is called `latest`.
-    #[default]
-    Missing,
-    /// Never: an image that is not there is an error.
-    Never,
+impl EngineInfo {
+    /// Says whether a security option such as `seccomp` or `rootless` is among the engine's.
+    pub fn has_security(&self, name: &str) -> bool {
+        let is = |part: &str| part.strip_prefix("name=").unwrap_or(part) == name;
+        self.security_options.iter().any(|option| option.split(',').next().is_some_and(is))
+    }
 }
 
-/// How far a pull has come.
+/// How far a pull has come. The first report comes when it begins or has to wait, before anything is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PullProgress {
+    /// Whether it still waits for other pulls to end.
+    pub queued: bool,
     /// Layers named so far.
     pub layers: u32,
     /// Layers that are complete.
@@ -68,6 +74,18 @@ pub struct PullProgress {
     pub bytes: u64,
     /// Bytes to receive, as far as known.
     pub bytes_total: u64,
+}
+
+/// How an image came to be on the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// From the job's own tar file, just now.
+    Loaded,
+    /// It was there.
+    #[default]
+    Present,
+    /// From its registry, just now.
+    Pulled,
 }
 
 /// An image that is on the machine.
@@ -85,6 +103,32 @@ pub struct Image {
     pub entrypoint: Vec<String>,
     /// The image's command.
     pub command: Vec<String>,
+    /// Bytes on disk.
+    pub size: u64,
+    /// How it came here.
+    pub arrival: Arrival,
+}
+
+/// By what an image is known on this machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageNames {
+    /// The engine's content id.
+    pub id: String,
+    /// Names with a tag.
+    pub tags: Vec<String>,
+    /// Names with a digest.
+    pub digests: Vec<String>,
+}
+
+/// What became of an image that was to be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageRemoval {
+    /// The name is gone, and the image with it if it was the last.
+    Done,
+    /// A container or another image needs it.
+    InUse,
+    /// It was not there.
+    NotFound,
 }
 
 /// Where a container stands.
@@ -117,12 +161,18 @@ pub struct ContainerState {
     pub finished_at: Option<OffsetDateTime>,
     /// Address on its network, when it has one of its own.
     pub ip: Option<IpAddr>,
-    /// Name of the first network.
+    /// Its IPv6 address there, when it has one.
+    pub ip6: Option<IpAddr>,
+    /// Name of the first network, which is the one that was named when the container was made.
     pub network: Option<String>,
     /// All labels.
     pub labels: BTreeMap<String, String>,
     /// The image's content id.
     pub image: String,
+    /// The file by which its network namespace is entered, when it has one of its own.
+    pub sandbox: Option<PathBuf>,
+    /// The host name inside.
+    pub hostname: String,
 }
 
 impl ContainerState {
@@ -143,6 +193,12 @@ pub struct Summary {
     pub task_id: Option<TaskId>,
     /// The same in short.
     pub task_key: Option<TaskKey>,
+    /// What it is for.
+    pub role: Role,
+    /// The allocation that it belongs to; `None` when the label was damaged.
+    pub alloc_id: Option<String>,
+    /// The task's name; none for a pause container.
+    pub task_name: Option<String>,
     /// Where it stands.
     pub state: RunState,
     /// When it was made.

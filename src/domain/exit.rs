@@ -14,14 +14,3 @@ pub struct ExitResult {
     /// What else there is to say, such as that the container was removed by somebody else.
     pub message: Option<String>,
 }
-
-/// What a command run inside a container printed and how it ended.
-#[derive(Clone, Debug, Default)]
-pub struct ExecOutput {
-    /// Standard output.
-    pub stdout: Vec<u8>,
-    /// Standard error.
-    pub stderr: Vec<u8>,
-    /// The command's exit code.
-    pub exit_code: i32,
-}

@@ -47,6 +47,16 @@ pub struct OutputFile {
     pub contents: SecretBytes,
     /// Permission bits; 0400 unless the job tightened or the operator allowed otherwise.
     pub mode: u32,
+    /// Whom it belongs to, when not to the owner of the whole set.
+    #[serde(default)]
+    pub owner: Option<Owner>,
+}
+
+impl OutputFile {
+    /// Returns a file with `contents` for the set's owner.
+    pub fn new(contents: SecretBytes, mode: u32) -> Self {
+        Self { contents, mode, owner: None }
+    }
 }
 
 /// A whole set of files, that a reader sees all at once or not at all.

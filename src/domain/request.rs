@@ -4,8 +4,20 @@ use std::{fmt, net::IpAddr, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ChangeAction, RelPath};
+use super::{RelPath, Upkeep};
 
+mod access;
+mod craft;
+mod loss;
+mod secret;
+
+pub use access::Access;
+pub use craft::{Craft, SshKeyType};
+pub use loss::{Loss, Losses, OnLoss};
+pub use secret::{Encoding, Format, SecretRequest};
+
+/// Where a child of one's own token is made.
+const CHILD_TOKEN: &str = "auth/token/create";
 /// Longest path on the server that a job may ask for.
 const SERVER_PATH_MAX: usize = 1024;
 
@@ -25,17 +37,6 @@ pub struct ServerPathError {
     why: &'static str,
 }
 
-/// A secret whose fields become files `<name>/<field>`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretRequest {
-    /// The block's label and the folder's name.
-    pub name: RelPath,
-    /// Where it is on the server.
-    pub path: ServerPath,
-    /// What to do when it changes.
-    pub on_change: ChangeAction,
-}
-
 /// The kind of key to make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -49,9 +50,25 @@ pub enum KeyType {
     Ed25519,
     /// RSA with 2048 bits.
     Rsa2048,
+    /// RSA with 3072 bits.
+    Rsa3072,
+    /// RSA with 4096 bits; making one takes seconds.
+    Rsa4096,
 }
 
-/// A certificate for a key that is made here; becomes `<name>/{cert,key,ca,bundle}.pem`.
+/// What a certificate is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateFormat {
+    /// `keystore.jks` and `truststore.jks`, with their password in `store.password`.
+    Jks,
+    /// `cert.pem`, `key.pem`, `ca.pem` and `bundle.pem`.
+    Pem,
+    /// `keystore.p12` and `truststore.p12`, with their password in `store.password`.
+    Pkcs12,
+}
+
+/// A certificate with its key; becomes files below `<name>/`, in PEM and in stores.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateRequest {
     /// The block's label and the folder's name.
@@ -70,8 +87,21 @@ pub struct CertificateRequest {
     pub ttl: Option<Duration>,
     /// The kind of key.
     pub key_type: KeyType,
-    /// What to do when a new one has been issued.
-    pub on_change: ChangeAction,
+    /// Whether the server makes the key, instead of signing for one that is made here.
+    #[serde(default)]
+    pub issue: bool,
+    /// Whether it is revoked when the task ends or another has replaced it.
+    #[serde(default)]
+    pub revoke: bool,
+    /// What to write it as.
+    #[serde(default = "pem_only")]
+    pub formats: Vec<CertificateFormat>,
+    /// Who may read its files.
+    #[serde(default)]
+    pub access: Access,
+    /// How its files are kept up.
+    #[serde(flatten)]
+    pub upkeep: Upkeep,
 }
 
 /// A text with places for secrets; becomes one file.
@@ -87,14 +117,31 @@ pub struct TemplateRequest {
     pub right_delimiter: String,
     /// Permission bits.
     pub mode: u32,
-    /// What to do when the rendered bytes change.
-    pub on_change: ChangeAction,
+    /// Whether its lines become variables of the task's process, too.
+    #[serde(default)]
+    pub env: bool,
+    /// Who owns the file; its permission bits are `mode`.
+    #[serde(default)]
+    pub access: Access,
+    /// How its files are kept up.
+    #[serde(flatten)]
+    pub upkeep: Upkeep,
+}
+
+/// What a certificate is written as where the job does not say.
+pub fn pem_only() -> Vec<CertificateFormat> {
+    vec![CertificateFormat::Pem]
 }
 
 impl ServerPath {
     /// Returns the path without a leading slash.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns where the driver has a child of a task's token made; no job can name it.
+    pub fn child_token() -> Self {
+        Self(CHILD_TOKEN.to_owned())
     }
 
     /// Returns the first segment, which names the mount in most set-ups.
@@ -144,11 +191,12 @@ fn flaw(text: &str) -> Option<&'static str> {
     None
 }
 
+/// For records, which also hold the one path that no job may name.
 impl TryFrom<String> for ServerPath {
     type Error = ServerPathError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        text.parse()
+        if text == CHILD_TOKEN { Ok(Self(text)) } else { text.parse() }
     }
 }
 

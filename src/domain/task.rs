@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, fmt, net::IpAddr, path::PathBuf, str::FromStr};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{CertificateRequest, SecretRequest, SecretString, TemplateRequest};
+use super::{
+    CertificateRequest, ContainerOptions, Device, Dns, GroupNetwork, SecretRequest, SecretString, TemplateRequest,
+};
 
 /// Names one start attempt of a task. Nomad's has the form `<allocation>/<task>/<8 hex>`; we take it as opaque text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -64,12 +66,18 @@ pub struct TaskSpec {
     pub ports: Vec<Port>,
     /// Volumes and device mounts that the orchestrator wants inside.
     pub mounts: Vec<HostMount>,
+    /// What the orchestrator's device plugins gave it.
+    pub devices: GivenDevices,
     /// The network it lives in.
     pub isolation: Isolation,
+    /// The group's words on how names are resolved.
+    pub dns: Dns,
     /// The job's `config` for the container.
     pub container: ContainerOptions,
     /// Another login role than the operator's pattern gives.
     pub vault_role: Option<String>,
+    /// Another secrets server than the operator's default one.
+    pub server: super::ServerName,
     /// Secrets by their block.
     pub secrets: Vec<SecretRequest>,
     /// Certificates by their block.
@@ -88,16 +96,20 @@ pub struct LogPaths {
 }
 
 /// What a task may use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Resources {
     /// Relative weight, in the scheduler's MHz.
     pub cpu_shares: i64,
     /// Hard limit in bytes.
     pub memory_limit: i64,
+    /// Whether the job asks for no limit at all (`memory_max = -1`); `memory_limit` is then what it reserves.
+    pub memory_unlimited: bool,
     /// Reservation in bytes, when it is lower than the limit.
     pub memory_reservation: Option<i64>,
     /// Reserved cores as a list such as `2-3`; empty when none are.
     pub cpuset: String,
+    /// The task's share of the machine's whole compute, 0 to 1; 0 when the scheduler does not say.
+    pub cpu_share: f64,
 }
 
 /// A port of the group.
@@ -126,6 +138,15 @@ pub struct HostMount {
     pub propagation: String,
 }
 
+/// What the orchestrator's device plugins gave to a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenDevices {
+    /// Device files.
+    pub nodes: Vec<Device>,
+    /// Whether NVIDIA GPUs are among it, which need a runtime of their own.
+    pub nvidia: bool,
+}
+
 /// The network that the orchestrator made for the group, if any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Isolation {
@@ -134,46 +155,8 @@ pub enum Isolation {
     None,
     /// The host's network.
     Host,
-    /// The network of a pause container.
-    Group {
-        /// The pause container's id.
-        container: String,
-    },
-}
-
-/// The job's `config`, as far as it concerns the container.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContainerOptions {
-    /// Image reference.
-    pub image: String,
-    /// Pull even when the image is there.
-    pub force_pull: bool,
-    /// First word of the command line.
-    pub command: Option<String>,
-    /// The rest of the command line.
-    pub args: Vec<String>,
-    /// Replaces the image's entrypoint.
-    pub entrypoint: Option<Vec<String>>,
-    /// Working directory.
-    pub work_dir: Option<String>,
-    /// Host name inside.
-    pub hostname: Option<String>,
-    /// Labels of the group's ports to publish.
-    pub ports: Vec<String>,
-    /// Network mode; the engine's bridge when absent.
-    pub network_mode: Option<String>,
-    /// The job's own labels.
-    pub labels: BTreeMap<String, String>,
-    /// Root filesystem read-only; the operator's default when absent.
-    pub readonly_rootfs: Option<bool>,
-    /// Capabilities to add to the operator's list; each must be allowed.
-    pub cap_add: Vec<String>,
-    /// Capabilities to drop.
-    pub cap_drop: Vec<String>,
-    /// Most processes; the operator's limit when absent.
-    pub pids_limit: Option<i64>,
-    /// A small init as first process.
-    pub init: bool,
+    /// One that all tasks of the allocation share.
+    Group(GroupNetwork),
 }
 
 impl TaskId {
@@ -261,11 +244,6 @@ impl TaskSpec {
     /// Returns the directory into which the orchestrator writes what is the task's alone.
     pub fn secrets_dir(&self) -> PathBuf {
         self.task_dir().join("secrets")
-    }
-
-    /// Says whether the job asks for anything of the secrets server.
-    pub fn wants_secrets(&self) -> bool {
-        !(self.secrets.is_empty() && self.certificates.is_empty() && self.templates.is_empty())
     }
 }
 

@@ -9,18 +9,23 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     Class, DriverError,
     asker::{AskError, Asker},
+    authorities,
     files::{self, Outcome, Rendered},
     holdings::{Answer, Holdings},
+    plan::CertificatePlan,
 };
 use crate::{
     domain::{RelPath, SecretString, fail_point},
     lease,
-    pki::IssuedCertificate,
+    pki::{self, IssuedCertificate},
     template::Dependency,
 };
 
 /// Most rounds of rendering and fetching: a template that asks for ever more is refused.
 pub(super) const PASSES: usize = 16;
+
+/// Longest wait between two tries of a start that somebody waits for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Logs in, fetches and renders. What is obtained is put into `held` at once, so that a failure can give it back;
 /// `record_session` runs the moment the token is there.
@@ -34,21 +39,27 @@ pub(super) async fn acquire(
     record_session: &(dyn Fn(&Holdings) -> Result<(), DriverError> + Send + Sync),
 ) -> Result<Rendered, DriverError> {
     let deadline = Instant::now() + asker.parts.settings.refresh.secrets_timeout;
-    let session = until(deadline, || asker.login()).await?;
+    let session = until(asker, deadline, || asker.login()).await?;
     let token = session.value.token.clone();
     {
         let mut held = held.lock().await;
         held.session = Some(session);
+        held.revocable = asker.plan.revocable();
+        if asker.plan.certificates.iter().any(CertificatePlan::writes_stores) {
+            held.store_password.get_or_insert_with(pki::store_password);
+        }
         record_session(&held)?;
     }
     fail_point("logged-in");
 
     let reads = fetch(asker, &token, first_wanted(asker)?, deadline);
-    let (answers, certificates) = tokio::join!(reads, issue(asker, &token, deadline));
+    let issued = issue(asker, &token, deadline);
+    let (answers, certificates, trust) = tokio::join!(reads, issued, authorities::learn_all(asker, &token));
     {
         let mut held = held.lock().await;
         held.answers.extend(answers?);
         held.certificates.extend(certificates?);
+        held.trust.extend(trust);
     }
     fail_point("fetched");
     render(asker, held, deadline).await
@@ -71,7 +82,7 @@ async fn fetch(
     deadline: Instant,
 ) -> Result<Vec<(Dependency, Answer)>, DriverError> {
     let asked = wanted.into_iter().map(|dependency| async move {
-        let answer = until(deadline, || asker.ask(token, &dependency)).await?;
+        let answer = until(asker, deadline, || asker.ask_first(token, &dependency)).await?;
         Ok((dependency, answer))
     });
     join_all(asked).await.into_iter().collect()
@@ -84,7 +95,7 @@ async fn issue(
     deadline: Instant,
 ) -> Result<Vec<(RelPath, IssuedCertificate)>, DriverError> {
     let issued = asker.plan.certificates.iter().map(|plan| async move {
-        let issued = until(deadline, || asker.issue(token, plan)).await?;
+        let issued = until(asker, deadline, || asker.issue(token, plan)).await?;
         Ok((plan.request.name.clone(), issued))
     });
     join_all(issued).await.into_iter().collect()
@@ -117,7 +128,7 @@ pub(super) fn endless() -> DriverError {
 }
 
 /// Tries until it succeeds, cannot succeed, or `deadline` passes.
-async fn until<T, F, Fut>(deadline: Instant, mut attempt: F) -> Result<T, DriverError>
+pub(super) async fn until<T, F, Fut>(asker: &Asker, deadline: Instant, mut attempt: F) -> Result<T, DriverError>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, AskError>>,
@@ -129,11 +140,42 @@ where
             Err(error) => error,
         };
         tries += 1;
-        let pause = lease::backoff(tries, rand::rng().random()).max(error.retry_after()).min(Duration::from_secs(5));
-        if !error.may_pass() || Instant::now() + pause > deadline {
-            return Err(error.into());
-        }
-        tracing::warn!(%error, tries, "Asking again");
+        let left = deadline.saturating_duration_since(Instant::now());
+        let pause = pause(tries, error.retry_after(), left, rand::rng().random());
+        let Some(pause) = pause.filter(|_| error.may_pass()) else { return Err(error.into()) };
+        tracing::warn!(task_id = %asker.plan.meta.id, %error, tries, "Asking again");
+        asker.tell_waiting(&error, pause);
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// Returns how long to wait before the try that follows `tries` failed ones, with `left` of the start's time; nothing when
+/// that is over, or the server wants to be left alone (`asked`) for longer. The last try comes when the time ends, not
+/// a whole back-off before.
+fn pause(tries: u32, asked: Duration, left: Duration, fraction: f64) -> Option<Duration> {
+    let worthwhile = !left.is_zero() && asked < left;
+    worthwhile.then(|| lease::backoff(tries, fraction).max(asked).min(LONGEST_PAUSE).min(left))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[test]
+    fn a_start_uses_all_of_its_time() {
+        assert_eq!(pause(1, Duration::ZERO, millis(700), 1.0), Some(millis(700)), "the back-off would be 2 s");
+        assert_eq!(pause(9, millis(6000), millis(60_000), 1.0), Some(LONGEST_PAUSE));
+        assert_eq!(pause(1, millis(39), millis(700), 0.0), Some(millis(100)));
+        assert_eq!(pause(1, millis(300), millis(700), 0.0), Some(millis(300)), "what the server asked for");
+    }
+
+    #[test]
+    fn a_start_whose_time_is_over_or_too_short_gives_up() {
+        assert_eq!(pause(1, Duration::ZERO, Duration::ZERO, 0.5), None);
+        assert_eq!(pause(1, millis(700), millis(700), 0.5), None);
     }
 }

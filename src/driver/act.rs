@@ -1,4 +1,4 @@
-//! Tells the container that a new generation is there: nothing, a signal, a restart in place.
+//! Tells the container that a new generation is there: nothing, a signal, a restart in place, a script.
 
 use std::{
     sync::Arc,
@@ -7,10 +7,13 @@ use std::{
 
 use tokio::sync::{Mutex, oneshot};
 
-use super::parts::Parts;
+use super::{
+    parts::Parts,
+    script::{self, Ran},
+};
 use crate::{
     container::{self, ContainerId, Restart},
-    domain::{ChangeAction, Generation, Signal, TaskEvent, TaskMeta, fail_point},
+    domain::{ChangeAction, ChangeScript, Generation, Signal, TaskEvent, TaskMeta, fail_point},
 };
 
 /// Tries before an action is given up with an event.
@@ -18,62 +21,126 @@ const TRIES: u32 = 5;
 /// Wait between two tries.
 const PAUSE: Duration = Duration::from_secs(2);
 
+/// What a keeper asks of its task's supervisor.
+pub(super) enum Order {
+    /// Tell the container what has changed.
+    Act(Change),
+    /// End the task as failed, for this reason.
+    Fail(String),
+}
+
 /// A generation that has become visible, and what it calls for.
 pub(super) struct Change {
     /// Which generation.
     pub generation: Generation,
     /// What to do, in order.
     pub actions: Vec<ChangeAction>,
-    /// What changed, for the event: names only.
+    /// What changed, for the event: names only. Empty when nothing did and the container has only just started.
     pub what: String,
     /// Told once the actions are done.
     pub done: oneshot::Sender<()>,
 }
 
-/// Carries out what `change` calls for and says so. Returns whether the container was restarted.
+/// What came of a change.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// The container runs anew.
+    pub restarted: bool,
+    /// Why the task must end, when it must.
+    pub failed: Option<String>,
+}
+
+impl Change {
+    /// Says whether the container ends and starts again, so that its end is none.
+    pub(super) fn restarts(&self) -> bool {
+        self.actions.contains(&ChangeAction::Restart)
+    }
+
+    /// Words what became of it for the task's history.
+    fn event(&self, meta: &TaskMeta, did: &str) -> TaskEvent {
+        let text = match self.what.is_empty() {
+            true => format!("Started with generation {}: {did}", self.generation),
+            false => format!("{} renewed, generation {}: {did}", self.what, self.generation),
+        };
+        TaskEvent::new(meta, text).with("generation", self.generation.to_string())
+    }
+}
+
+/// Carries out what `change` calls for and says so.
 pub(super) async fn carry_out(
-    parts: &Parts,
+    parts: &Arc<Parts>,
     meta: &TaskMeta,
     container: &ContainerId,
     stopping: &Arc<Mutex<bool>>,
     change: Change,
-) -> bool {
-    let mut restarted = false;
+) -> Told {
+    let mut told = Told::default();
     for action in &change.actions {
+        if matches!(action, ChangeAction::Script(_)) {
+            continue;
+        }
         fail_point("before-act");
-        let outcome = attempt(parts, container, stopping, *action).await;
+        let outcome = attempt(parts, container, stopping, action).await;
         fail_point("after-act");
-        restarted |= matches!((&outcome, action), (Ok(true), ChangeAction::Restart));
-        parts.tell(event(meta, &change, *action, &outcome));
+        told.restarted |= matches!((&outcome, action), (Ok(true), ChangeAction::Restart));
+        parts.tell(change.event(meta, &worded(action, &outcome)));
     }
+    told.failed = run_scripts(parts, meta, container, &change).await;
     if change.actions.is_empty() {
-        parts.tell(TaskEvent::new(meta, format!("{} renewed, generation {}", change.what, change.generation)));
+        let text = format!("{} renewed, generation {}", change.what, change.generation);
+        parts.tell(TaskEvent::new(meta, text).with("generation", change.generation.to_string()));
     }
-    // Nobody listens when the keeper has gone meanwhile; the action is done all the same.
-    change.done.send(()).ok();
-    restarted
+    // A task that must end has not been told; the debt stays for a process that takes over before the end.
+    if told.failed.is_none() {
+        // Nobody listens when the keeper has gone meanwhile; the action is done all the same.
+        change.done.send(()).ok();
+    }
+    told
 }
 
-/// Words the outcome for the task's history.
-fn event(
-    meta: &TaskMeta,
-    change: &Change,
-    action: ChangeAction,
-    outcome: &Result<bool, container::Error>,
-) -> TaskEvent {
+/// Runs the scripts of `change` and returns why the task must end, when one of them says so.
+async fn run_scripts(parts: &Arc<Parts>, meta: &TaskMeta, container: &ContainerId, change: &Change) -> Option<String> {
+    let script = |action: &'_ ChangeAction| match action {
+        ChangeAction::Script(script) => Some(script.clone()),
+        _ => None,
+    };
+    let scripts: Vec<ChangeScript> = change.actions.iter().filter_map(script).collect();
+    if scripts.is_empty() {
+        return None;
+    }
+    fail_point("before-act");
+    let ran = script::run_all(parts, meta, container, &scripts.iter().collect::<Vec<_>>()).await;
+    fail_point("after-act");
+    let mut reason = None;
+    for (script, outcome) in ran {
+        let command = &script.command;
+        let did = match &outcome {
+            Ok(Ran::Well) => format!("script {command:?} run"),
+            Ok(Ran::Failed(how)) => format!("script {command:?} failed: {how}"),
+            Ok(Ran::Nowhere) => format!("script {command:?} not run, the container was ending"),
+            Err(error) => format!("script {command:?}: its end is not known: {error}"),
+        };
+        if matches!(outcome, Ok(Ran::Failed(_))) && script.fail_on_error {
+            reason.get_or_insert_with(|| format!("change {did}; its fail_on_error ends the task"));
+        }
+        parts.tell(change.event(meta, &did));
+    }
+    reason
+}
+
+/// Words the outcome of an action.
+fn worded(action: &ChangeAction, outcome: &Result<bool, container::Error>) -> String {
     let did = match action {
         ChangeAction::Noop => "container not told".to_owned(),
         ChangeAction::Signal(signal) => format!("{signal} sent"),
         ChangeAction::Restart => "container restarted".to_owned(),
+        ChangeAction::Script(script) => format!("script {:?} run", script.command),
     };
-    let text = match outcome {
-        Ok(true) => format!("{} renewed, generation {}: {did}", change.what, change.generation),
-        Ok(false) => {
-            format!("{} renewed, generation {}: container was ending, nothing to tell", change.what, change.generation)
-        }
-        Err(error) => format!("{} renewed, generation {}, but {did} failed: {error}", change.what, change.generation),
-    };
-    TaskEvent::new(meta, text).with("generation", change.generation.to_string())
+    match outcome {
+        Ok(true) => did,
+        Ok(false) => "container was ending, nothing to tell".to_owned(),
+        Err(error) => format!("{did} failed: {error}"),
+    }
 }
 
 /// Tries an action a few times; `false` when there is no running process to tell.
@@ -81,21 +148,48 @@ async fn attempt(
     parts: &Parts,
     container: &ContainerId,
     stopping: &Arc<Mutex<bool>>,
-    action: ChangeAction,
+    action: &ChangeAction,
 ) -> Result<bool, container::Error> {
-    let mut last = Ok(true);
-    for _ in 0..TRIES {
-        last = match action {
-            ChangeAction::Noop => Ok(true),
-            ChangeAction::Signal(signal) => signal_once(parts, container, signal).await,
-            ChangeAction::Restart => restart_once(parts, container, stopping).await,
+    match action {
+        ChangeAction::Noop | ChangeAction::Script(_) => Ok(true),
+        ChangeAction::Signal(signal) => patiently(|| signal_once(parts, container, *signal)).await,
+        ChangeAction::Restart => patiently(|| restart_once(parts, container, stopping)).await,
+    }
+}
+
+/// Asks the engine a few times, since it may be away for a moment.
+pub(super) async fn patiently<T, F, Fut>(mut ask: F) -> Result<T, container::Error>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T, container::Error>>,
+{
+    let mut tries = 1;
+    loop {
+        let error = match ask().await {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
         };
-        if last.is_ok() {
-            return last;
+        if tries >= TRIES || matches!(error, container::Error::NotRunning(_) | container::Error::NotFound(_)) {
+            return Err(error);
         }
+        tries += 1;
         tokio::time::sleep(PAUSE).await;
     }
-    last
+}
+
+/// Ends a task that has failed by its own rules. Asks until the engine has done it: the container's end is what the caller
+/// waits for.
+pub(super) async fn end_failed(parts: &Parts, container: &ContainerId, stopping: &Arc<Mutex<bool>>) {
+    loop {
+        let mut asked = stopping.lock().await;
+        *asked = true;
+        match parts.engine.stop(container, None, parts.settings.refresh.stop_timeout).await {
+            Ok(()) => return,
+            Err(error) => tracing::warn!(%container, %error, "A task that failed could not be stopped; asking again"),
+        }
+        drop(asked);
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Starts a container again that an earlier process had stopped for a restart, after `since`, and then died. Returns whether
@@ -112,7 +206,7 @@ pub(super) async fn finish_restart(
     if *stop_asked || !stopped_for_it {
         return Ok(false);
     }
-    parts.engine.start(container).await?;
+    parts.engine.start_again(container).await?;
     Ok(true)
 }
 

@@ -4,52 +4,78 @@
 //! answers mean for the task's files is not known here.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use serde_json::{Value, json};
 
+mod craft;
+
 use super::{
     Class, DriverError,
-    holdings::{Answer, Holdings, Superseded, Timed},
+    holdings::{Answer, Holdings, Revocable, Superseded, Timed},
+    issuing::Order,
     keeper::Item,
-    login::Login,
     parts::Parts,
     plan::{CertificatePlan, Plan},
+    receipts::Receipts,
+    revocation,
+    servers::Server,
+    turns::Turns,
 };
 use crate::{
-    domain::{Lease, LeaseId, SecretString, ServerPath, Session, TaskKey, fail_point},
+    domain::{
+        Accessor, Craft, Lease, LeaseId, Loss, SecretString, ServerPath, ServerPathError, Session, TaskEvent, TaskKey,
+        fail_point,
+    },
+    identity::PolicyRefused,
     journal::Step,
-    pki::{self, CertificateSpec, IssuedCertificate, Pending, PkiError},
+    pki::{self, IssuedCertificate, PkiError},
     template::Dependency,
     vault::{self, Kind, KvMount, Reply, Vault},
 };
+
+/// A start that waits so long for the server says so …
+const WAIT_TOLD_FIRST: Duration = Duration::from_secs(3);
+/// … and again after as long: a task's history is short.
+const WAIT_TOLD_AGAIN: Duration = Duration::from_secs(15);
 
 /// Speaks to the server for one task.
 #[derive(Clone)]
 pub(super) struct Asker {
     pub(super) parts: Arc<Parts>,
     pub(super) plan: Arc<Plan>,
+    pub(super) receipts: Receipts,
     vault: Arc<dyn Vault>,
-    login: Arc<Login>,
+    server: Server,
     key: TaskKey,
     secrets_dir: std::path::PathBuf,
     announced: Arc<AtomicBool>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// How long a start has been waiting.
+#[derive(Debug, Default)]
+struct Waiting {
+    since: Option<Instant>,
+    told: Option<Instant>,
 }
 
 /// Why something was not obtained.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
     /// The server said no, or nothing.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", source.reason())]
     Vault {
         /// What was asked for.
         what: String,
+        /// Whether that was a login or a renewal, whose refusal says nothing about the thing itself.
+        of_upkeep: bool,
         /// What it said.
         source: Box<vault::Error>,
     },
@@ -67,8 +93,13 @@ pub(super) enum AskError {
 }
 
 impl AskError {
-    fn vault(what: impl Into<String>, source: vault::Error) -> Self {
-        Self::Vault { what: what.into(), source: Box::new(source) }
+    pub(super) fn vault(what: impl Into<String>, source: vault::Error) -> Self {
+        Self::Vault { what: what.into(), of_upkeep: false, source: Box::new(source) }
+    }
+
+    /// As [`AskError::vault`], for logins and renewals.
+    pub(super) fn upkeep(what: impl Into<String>, source: vault::Error) -> Self {
+        Self::Vault { what: what.into(), of_upkeep: true, source: Box::new(source) }
     }
 
     /// Returns how the server refused, when it was the server.
@@ -87,6 +118,18 @@ impl AskError {
         }
     }
 
+    /// Says whether the server as a whole did not answer, or wants to be left alone: a refusal of this one request is an
+    /// answer.
+    pub(super) fn is_silence(&self) -> bool {
+        let Self::Vault { source, .. } = self else { return false };
+        match source.kind() {
+            Kind::Sealed | Kind::Tls => true,
+            // Trouble of one engine behind the server comes as 500.
+            Kind::Unavailable => matches!(source.status(), None | Some(429 | 502..=504)),
+            _ => false,
+        }
+    }
+
     /// Says whether the trouble may pass by itself.
     pub(super) fn is_transient(&self) -> bool {
         matches!(self, Self::Vault { source, .. } if source.is_transient())
@@ -94,7 +137,21 @@ impl AskError {
 
     /// Says whether a start does well to try again within its time: trouble that passes, or a secret not yet written.
     pub(super) fn may_pass(&self) -> bool {
-        self.is_transient() || matches!(self.kind(), Some(Kind::NotFound | Kind::Deleted))
+        self.is_transient() || self.is_loss()
+    }
+
+    /// Returns how something was lost, if that is what the answer means.
+    pub(super) fn loss(&self) -> Option<Loss> {
+        match self {
+            Self::Vault { of_upkeep: true, .. } => None,
+            _ if self.is_loss() => Some(Loss::Deleted),
+            _ => (self.kind() == Some(Kind::Denied)).then_some(Loss::Denied),
+        }
+    }
+
+    /// Says whether nothing is there.
+    pub(super) fn is_loss(&self) -> bool {
+        matches!(self.kind(), Some(Kind::NotFound | Kind::Deleted))
     }
 }
 
@@ -108,16 +165,26 @@ impl Asker {
         plan: Arc<Plan>,
         secrets_dir: std::path::PathBuf,
     ) -> Result<Self, DriverError> {
-        let vault = parts.vault.clone().ok_or_else(|| {
-            DriverError::new(
-                Class::PolicyRefused,
-                "the job asks for secrets, but the plugin's configuration has no vault block; add one with an address",
-            )
-        })?;
-        let login =
-            parts.login.clone().ok_or_else(|| DriverError::new(Class::Internal, "a server without a way to log in"))?;
+        let server = parts.server(&plan.server)?;
         let key = plan.meta.id.key();
-        Ok(Self { parts, plan, vault, login, key, secrets_dir, announced: Arc::default() })
+        let receipts = Receipts::of(&parts, &plan.meta).at(&server.cluster, &server.namespace);
+        let vault = Arc::clone(&server.vault);
+        Ok(Self {
+            parts,
+            plan,
+            receipts,
+            vault,
+            server,
+            key,
+            secrets_dir,
+            announced: Arc::default(),
+            waiting: Arc::default(),
+        })
+    }
+
+    /// Returns whose turn it is at the task's server.
+    pub(super) fn turns(&self) -> &Arc<Turns> {
+        &self.server.turns
     }
 
     /// Returns the token of the living session.
@@ -154,26 +221,67 @@ impl Asker {
 
     async fn login_now(&self) -> Result<Timed<Session>, AskError> {
         let role = &self.plan.role;
-        let jwt =
-            self.login.jwt(&self.plan.meta, &self.plan.identity, &self.secrets_dir).await.map_err(AskError::Driver)?;
         if !self.announced.swap(false, Ordering::Relaxed) {
             self.announce_login().await.map_err(AskError::Driver)?;
             self.announced.store(false, Ordering::Relaxed);
         }
         fail_point("before-login");
-        let session = self.vault.login_jwt(&self.login.mount, role, &jwt).await.map_err(|source| {
-            AskError::vault(format!("log in with role {role:?} at auth/{}", self.login.mount), source)
+        let login = &self.server.login;
+        let session = login.session(&*self.vault, &self.plan, &self.secrets_dir).await.inspect_err(|error| {
+            if let AskError::Vault { source, .. } = error {
+                self.receipts.refused_login(&login.mount, role, source);
+            }
         })?;
         fail_point("after-login");
-        let deadline = (!session.duration.is_zero()).then(|| SystemTime::now() + session.duration);
-        self.noted(Step::LoggedIn { accessor: session.accessor.clone(), namespace: self.namespace(), deadline });
+        self.receipts.logged_in(&login.mount, role, &session);
+        self.noted(self.logged_in(&session, session.duration));
+        self.server.turns.answered();
         let life = session.duration;
         Ok(Timed::granted(session, life))
+    }
+
+    /// Says until when a token lives: should its only copy be lost, this is when it is dead.
+    fn logged_in(&self, session: &Session, life: Duration) -> Step {
+        let deadline = (!life.is_zero()).then(|| SystemTime::now() + life);
+        Step::LoggedIn {
+            accessor: session.accessor.clone(),
+            cluster: self.server.cluster.clone(),
+            namespace: self.namespace(),
+            deadline,
+        }
+    }
+
+    /// Lets the user know that a start waits: after some seconds for the first time, then now and then.
+    pub(super) fn tell_waiting(&self, error: &AskError, pause: Duration) {
+        {
+            let now = Instant::now();
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let since = *waiting.since.get_or_insert(now);
+            let due = waiting.told.map_or(since + WAIT_TOLD_FIRST, |told| told + WAIT_TOLD_AGAIN);
+            if now < due {
+                return;
+            }
+            waiting.told = Some(now);
+        }
+        self.tell(format!("The start waits: {error}; next try in {}s", pause.as_secs().max(1)));
+    }
+
+    /// Adds to the task's history.
+    pub(super) fn tell(&self, text: String) {
+        self.parts.tell(TaskEvent::new(&self.plan.meta, text));
     }
 
     /// Reads again what is no credential and of which reading makes none, so that there is nothing to note.
     pub(super) async fn look(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
         self.answer(token, dependency).await
+    }
+
+    /// As [`Asker::ask`]; what the task does without may be absent.
+    pub(super) async fn ask_first(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
+        match self.ask(token, dependency).await {
+            Err(error) if error.is_loss() && self.plan.is_optional(dependency) => Ok(Answer::absent()),
+            other => other,
+        }
     }
 
     /// Asks for one thing that may be, or make, a credential.
@@ -184,26 +292,75 @@ impl Asker {
 
     async fn answer(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
         let path = &dependency.path;
-        self.parts
-            .settings
-            .rules
-            .check_path(&self.plan.meta, path)
-            .map_err(|refused| AskError::Driver(refused.into()))?;
+        self.plan
+            .check_dependency(&self.plan.rules, dependency)
+            .map_err(|refused| self.refused_by_rule(path, refused))?;
+        match self.plan.craft_of(dependency) {
+            Craft::Asked => {}
+            Craft::SshKey(kind) => return self.sign_ssh(token, dependency, kind).await,
+            Craft::Token { wrap } => return self.make_token(token, dependency, wrap).await,
+        }
         fail_point("before-read");
         let reply = match self.request(token, dependency, path).await {
             Err(error) if error.kind() == Kind::NotFound && !dependency.is_write() => {
-                self.request_versioned(token, dependency).await?.ok_or(error)
+                match self.request_versioned(token, dependency).await {
+                    Ok(found) => found.ok_or(error),
+                    Err(refused) if dependency.is_list() && refused.kind() == Some(Kind::NotFound) => Err(error),
+                    Err(refused) => return Err(refused),
+                }
             }
             reply => reply,
         };
-        let reply = reply.map_err(|source| AskError::vault(format!("read {path}"), source))?;
+        let reply = match reply {
+            // A list of nothing is an answer, as consul-template's users know it.
+            Err(error) if dependency.is_list() && error.kind() == Kind::NotFound => Ok(nothing_listed()),
+            reply => reply,
+        };
+        let reply = reply.map_err(|source| {
+            self.receipts.refused_answer(token, path, &source);
+            AskError::vault(format!("read {path}"), source)
+        })?;
         fail_point("after-read");
+        self.receipts.answered(token, path, &reply);
+        check_version(dependency, &reply)?;
         if let Some(lease) = &reply.lease {
             let deadline = Some(SystemTime::now() + lease.duration);
-            self.noted(Step::Leased { lease_id: lease.id.clone(), namespace: self.namespace(), deadline });
+            self.noted(Step::Leased {
+                lease_id: lease.id.clone(),
+                cluster: self.server.cluster.clone(),
+                namespace: self.namespace(),
+                deadline,
+            });
         }
         self.show_warnings(path.as_str(), &reply);
+        self.check_pair(path, &reply)?;
         Ok(Answer::from(reply))
+    }
+
+    /// No rule covers a path that only became known on the way.
+    fn refused_by_rule(&self, path: &ServerPath, refused: PolicyRefused) -> AskError {
+        self.receipts.refused_by_rule(path, &refused);
+        AskError::Driver(refused.into())
+    }
+
+    /// Holds a key and a certificate that came together against each other, and notes the certificate.
+    fn check_pair(&self, path: &ServerPath, reply: &Reply) -> Result<(), AskError> {
+        let data = &*reply.data;
+        let mount = path.as_str().split_once("/issue/").map_or_else(|| path.mount(), |(mount, _)| mount);
+        if let (Some(serial), Some(seconds), true) =
+            (data["serial_number"].as_str(), data["expiration"].as_u64(), data["private_key"].is_string())
+        {
+            let not_after = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            self.noted(Step::Issued {
+                cluster: self.server.cluster.clone(),
+                namespace: self.namespace(),
+                mount: mount.to_owned(),
+                serial: serial.to_owned(),
+                not_after,
+            });
+        }
+        pki::check_pair(data, SystemTime::now())
+            .map_err(|source| AskError::Pki { what: format!("certificate from {path}"), source })
     }
 
     async fn request(
@@ -217,7 +374,7 @@ impl Asker {
                 Value::Object(dependency.params.iter().map(|(key, value)| (key.clone(), json!(value))).collect());
             return self.vault.write(token, path, &body).await;
         }
-        self.vault.read(token, path, &dependency.params).await
+        self.vault.read(token, path, &dependency.query).await
     }
 
     /// Tries `<mount>/data/<rest>` for what was not found at `<mount>/<rest>`, when that mount is KV version 2: users of
@@ -234,15 +391,14 @@ impl Asker {
         else {
             return Ok(None);
         };
-        if rest.starts_with("data/") {
+        let within = if dependency.is_list() { "metadata" } else { "data" };
+        if rest.split('/').next() == Some(within) {
             return Ok(None);
         }
-        let Ok(path) = format!("{}/data/{rest}", mount.as_str().trim_end_matches('/')).parse() else { return Ok(None) };
-        self.parts
-            .settings
-            .rules
-            .check_path(&self.plan.meta, &path)
-            .map_err(|refused| AskError::Driver(refused.into()))?;
+        let Ok(path) = format!("{}/{within}/{rest}", mount.as_str().trim_end_matches('/')).parse() else {
+            return Ok(None);
+        };
+        self.plan.rules.check_path(&self.plan.meta, &path).map_err(|refused| self.refused_by_rule(&path, refused))?;
         let reply = self.request(token, dependency, &path).await;
         reply.map(Some).map_err(|source| AskError::vault(format!("read {path}"), source))
     }
@@ -255,7 +411,7 @@ impl Asker {
     ) -> Result<Vec<(Dependency, Answer)>, AskError> {
         let asked = wanted
             .into_iter()
-            .map(|dependency| async move { Ok((dependency.clone(), self.ask(token, &dependency).await?)) });
+            .map(|dependency| async move { Ok((dependency.clone(), self.ask_first(token, &dependency).await?)) });
         // All are awaited, so that no request is cut off when another fails.
         futures_util::future::join_all(asked).await.into_iter().collect()
     }
@@ -269,28 +425,29 @@ impl Asker {
         self.ask_each(token, wanted).await.map_err(DriverError::from)
     }
 
-    /// Makes a key, has it signed and checks what came back.
+    /// Has a certificate issued, for a key made here unless the job leaves that to the server, and checks what came back.
     pub(super) async fn issue(
         &self,
         token: &SecretString,
         plan: &CertificatePlan,
     ) -> Result<IssuedCertificate, AskError> {
         let what = || format!("certificate {:?} from {}", plan.request.name, plan.path);
-        let (pending, noted) =
-            tokio::join!(make_key(&plan.spec), self.note(Step::Asking { what: plan.path.to_string() }));
+        let (order, noted) =
+            tokio::join!(Order::prepare(plan), self.note(Step::Asking { what: plan.path.to_string() }));
         noted?;
-        let pending = pending.map_err(AskError::Driver)?.map_err(|source| AskError::Pki { what: what(), source })?;
+        let order = order.map_err(AskError::Driver)?.map_err(|source| AskError::Pki { what: what(), source })?;
         fail_point("before-issue");
-        let body = json!({
-            "csr": pending.csr_pem(),
-            "ttl": format!("{}s", plan.ttl.as_secs()),
-            "format": "pem",
-        });
-        let reply =
-            self.vault.write(token, &plan.path, &body).await.map_err(|source| AskError::vault(what(), source))?;
+        let body = order.body(plan);
+        let reply = self.vault.write(token, &plan.path, &body).await.map_err(|source| {
+            self.receipts.refused_answer(token, &plan.path, &source);
+            AskError::vault(what(), source)
+        })?;
         fail_point("after-issue");
-        let issued = pending.accept(&reply.data).map_err(|source| AskError::Pki { what: what(), source })?;
+        let issued = order.accept(&reply.data).map_err(|source| AskError::Pki { what: what(), source })?;
+        self.receipts.issued(token, &plan.path, &reply, &issued);
         self.noted(Step::Issued {
+            cluster: self.server.cluster.clone(),
+            namespace: self.namespace(),
             mount: plan.mount.clone(),
             serial: issued.serial.clone(),
             not_after: issued.not_after,
@@ -299,16 +456,62 @@ impl Asker {
         Ok(issued)
     }
 
+    /// Reads what the server tells everybody; `None` when nothing is there. With `list` the names below the path.
+    pub(super) async fn read_public(
+        &self,
+        token: &SecretString,
+        path: &str,
+        list: bool,
+    ) -> Result<Option<Arc<Value>>, AskError> {
+        let refused = |source: ServerPathError| DriverError::new(Class::PathRefused, source.to_string());
+        let parsed: ServerPath = path.parse().map_err(|source| AskError::Driver(refused(source)))?;
+        let query = if list { BTreeMap::from([("list".to_owned(), "true".to_owned())]) } else { BTreeMap::new() };
+        match self.vault.read(token, &parsed, &query).await {
+            Ok(reply) => Ok(Some(reply.data)),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(source) => Err(AskError::vault(format!("read {path}"), source)),
+        }
+    }
+
     /// Prolongs the login; returns the life granted.
     pub(super) async fn renew_session(&self, session: &Session) -> Result<Duration, AskError> {
         let renewed = self.vault.renew_token(&session.token).await;
-        renewed.map(|session| session.duration).map_err(|source| AskError::vault("renew the task's token", source))
+        let granted = renewed.map(|session| session.duration);
+        let granted = granted.inspect(|granted| {
+            self.receipts.renewed_token(session, *granted);
+            self.noted(self.logged_in(session, *granted));
+        });
+        granted.map_err(|source| AskError::upkeep("renew the task's token", source))
     }
 
-    /// Prolongs a lease; returns the life granted.
-    pub(super) async fn renew_lease(&self, token: &SecretString, lease: &LeaseId) -> Result<Duration, AskError> {
+    /// Prolongs what an answer was lent; returns the life granted.
+    pub(super) async fn renew(
+        &self,
+        token: &SecretString,
+        lease: &LeaseId,
+        held: &Answer,
+    ) -> Result<Duration, AskError> {
+        if let Some((_, child)) = held.child_token() {
+            let what = "renew the token for the task";
+            return match self.vault.renew_token(&child).await {
+                Ok(session) => Ok(session.duration),
+                // The task may end its token as it likes; the login it was made with lives on.
+                Err(error) if error.kind() == Kind::TokenDead => Err(AskError::upkeep(
+                    what,
+                    vault::Error::new(Kind::LeaseGone, what, "it was revoked or has expired"),
+                )),
+                Err(error) => Err(AskError::upkeep(what, error)),
+            };
+        }
+        self.renew_lease(token, lease).await
+    }
+
+    async fn renew_lease(&self, token: &SecretString, lease: &LeaseId) -> Result<Duration, AskError> {
         let renewed = self.vault.renew_lease(token, lease).await;
-        renewed.map(|lease| lease.duration).map_err(|source| AskError::vault(format!("renew lease {lease}"), source))
+        let granted = renewed.map(|lease| lease.duration);
+        granted
+            .inspect(|granted| self.receipts.renewed_lease(token, lease, *granted))
+            .map_err(|source| AskError::upkeep(format!("renew lease {lease}"), source))
     }
 
     /// Asks what is left of the login.
@@ -317,40 +520,149 @@ impl Asker {
         info.map(|info| info.ttl).map_err(|source| AskError::vault("look up the task's token", source))
     }
 
-    /// Asks what is left of a lease.
-    pub(super) async fn lease_rest(&self, token: &SecretString, lease: &LeaseId) -> Result<Duration, AskError> {
+    /// Asks what is left of what an answer was lent.
+    pub(super) async fn lease_rest(
+        &self,
+        token: &SecretString,
+        lease: &LeaseId,
+        held: &Answer,
+    ) -> Result<Duration, AskError> {
+        if let Some((_, child)) = held.child_token() {
+            let info = self.vault.lookup_token(&child).await;
+            return info
+                .map(|info| info.ttl)
+                .map_err(|source| AskError::vault("look up the token for the task", source));
+        }
         let info = self.vault.lookup_lease(token, lease).await;
         info.map(|info| info.ttl).map_err(|source| AskError::vault(format!("look up lease {lease}"), source))
     }
 
-    /// Ends what newer credentials have replaced. What cannot be ended now dies by its own time, at the latest with the
-    /// task's session.
-    pub(super) async fn end_superseded(&self, holdings: &Holdings, superseded: Superseded) {
-        for lease in superseded.leases {
-            let Some(token) = holdings.token() else { continue };
+    /// Ends what newer credentials have replaced.
+    ///
+    /// # Errors
+    /// The server is away; what it did not take comes back. What it refuses to end is let go: it dies by its own time, at
+    /// the latest with the task's session.
+    pub(super) async fn end_superseded(
+        &self,
+        holdings: &Holdings,
+        superseded: Superseded,
+    ) -> Result<(), (AskError, Superseded)> {
+        let mut left = Superseded::default();
+        let leases = self.end_leases(holdings, superseded.leases, &mut left).await;
+        let certificates = self.end_certificates(holdings, superseded.certificates, &mut left).await;
+        let tokens = self.end_tokens(superseded.tokens, &mut left).await;
+        match tokens.or(certificates).or(leases) {
+            None => Ok(()),
+            Some(error) => Err((AskError::vault("revoke what was replaced", error), left)),
+        }
+    }
+
+    async fn end_leases(
+        &self,
+        holdings: &Holdings,
+        leases: Vec<LeaseId>,
+        left: &mut Superseded,
+    ) -> Option<vault::Error> {
+        let token = holdings.token()?;
+        let mut trouble = None;
+        for lease in leases {
             match self.vault.revoke_lease(token, &lease).await {
-                Ok(()) => self.noted(Step::LeaseRevoked { lease_id: lease }),
+                Ok(()) => {
+                    self.receipts.revoked_lease(&lease);
+                    self.noted(Step::LeaseRevoked { lease_id: lease });
+                }
+                Err(error) if error.is_transient() => {
+                    trouble = Some(error);
+                    left.leases.push(lease);
+                }
                 Err(error) => {
+                    self.receipts.not_revoked(None, Some(&lease), &error.to_string());
                     tracing::info!(task_id = %self.plan.meta.id, %lease, %error, "A replaced lease stays until its session ends")
                 }
             }
         }
-        for (accessor, token) in superseded.tokens {
+        trouble
+    }
+
+    async fn end_certificates(
+        &self,
+        holdings: &Holdings,
+        certificates: Vec<Revocable>,
+        left: &mut Superseded,
+    ) -> Option<vault::Error> {
+        let token = holdings.token()?;
+        let mut trouble = None;
+        for one in certificates {
+            let serial = one.certificate.serial.clone();
+            match revocation::revoke(&*self.vault, token, &one).await {
+                Err(error) if error.is_transient() => {
+                    trouble = Some(error);
+                    left.certificates.push(one);
+                }
+                outcome => {
+                    self.receipts.revoked_certificate(&one.mount, &serial, outcome.as_ref().err());
+                    self.noted(Step::CertificateRevoked { mount: one.mount, serial });
+                }
+            }
+        }
+        trouble
+    }
+
+    async fn end_tokens(
+        &self,
+        tokens: Vec<(Option<Accessor>, SecretString)>,
+        left: &mut Superseded,
+    ) -> Option<vault::Error> {
+        let mut trouble = None;
+        for (accessor, token) in tokens {
+            if accessor.is_none() {
+                // A batch token: nothing on the server to end, and it dies by its time.
+                continue;
+            }
             match (self.vault.revoke_self(&token).await, accessor) {
-                (Ok(()), Some(accessor)) => self.noted(Step::TokenRevoked { accessor }),
-                (Ok(()), None) => {}
+                (Ok(()), accessor) => self.ended_token(accessor.as_ref()),
+                (Err(error), accessor) if error.is_transient() => {
+                    trouble = Some(error);
+                    left.tokens.push((accessor, token));
+                }
                 (Err(error), accessor) => {
+                    self.receipts.not_revoked(accessor.as_ref(), None, &error.to_string());
                     let accessor = accessor.map(|accessor| accessor.to_string()).unwrap_or_default();
                     tracing::warn!(task_id = %self.plan.meta.id, accessor, %error, "A replaced token could not be revoked and dies by its time");
                 }
             }
         }
+        trouble
+    }
+
+    /// Ends a session that has served its purpose. Says whether the server took it.
+    pub(super) async fn end_session(&self, session: &Session) -> bool {
+        let outcome = self.vault.revoke_self(&session.token).await;
+        match &outcome {
+            Ok(()) => self.ended_token(session.accessor.as_ref()),
+            Err(error) => {
+                tracing::warn!(task_id = %self.plan.meta.id, %error, "A token that is not needed any more stays until the task ends");
+            }
+        }
+        outcome.is_ok()
     }
 
     /// Gives a session back that nobody will use.
     pub(super) async fn abandon(&self, session: Session) {
-        if let Err(error) = self.vault.revoke_self(&session.token).await {
-            tracing::warn!(task_id = %self.plan.meta.id, %error, "An unused token could not be revoked and dies by its time");
+        match self.vault.revoke_self(&session.token).await {
+            Ok(()) => self.ended_token(session.accessor.as_ref()),
+            Err(error) => {
+                self.receipts.not_revoked(session.accessor.as_ref(), None, &error.to_string());
+                tracing::warn!(task_id = %self.plan.meta.id, %error, "An unused token could not be revoked and dies by its time");
+            }
+        }
+    }
+
+    /// Writes down that a token is dead.
+    fn ended_token(&self, accessor: Option<&Accessor>) {
+        self.receipts.revoked_token(accessor, "");
+        if let Some(accessor) = accessor {
+            self.noted(Step::TokenRevoked { accessor: accessor.clone() });
         }
     }
 
@@ -358,9 +670,12 @@ impl Asker {
     pub(super) fn describe(&self, item: &Item) -> String {
         match item {
             Item::Answer(dependency) => format!("Secret {}", dependency.path),
+            Item::Authorities(mount) => format!("The issuers of {mount}"),
             Item::Certificate(name) => format!("Certificate {name}"),
+            Item::Ending(item) | Item::Rest(item) => self.describe(item),
             Item::Generations => "Old generations".to_owned(),
             Item::Publish => "The set of files".to_owned(),
+            Item::Retired => "Replaced credentials".to_owned(),
             Item::Session => format!("The login with role {}", self.plan.role),
         }
     }
@@ -372,7 +687,7 @@ impl Asker {
 
     /// Returns the server's namespace, kept beside each name, which means nothing without it.
     fn namespace(&self) -> String {
-        self.parts.settings.vault.as_ref().and_then(|vault| vault.namespace.clone()).unwrap_or_default()
+        self.server.namespace.clone()
     }
 
     async fn note(&self, step: Step) -> Result<(), AskError> {
@@ -384,6 +699,23 @@ impl Asker {
             tracing::warn!(task_id = %self.plan.meta.id, path, warning, "The server warns");
         }
     }
+}
+
+/// Makes sure that a version that was asked for is the one that came: other engines do not know versions and give what they have.
+fn check_version(dependency: &Dependency, reply: &Reply) -> Result<(), AskError> {
+    let Some(wanted) = dependency.query.get("version") else { return Ok(()) };
+    if dependency.query.len() > 1 || reply.kv_version().is_some_and(|version| version.to_string() == *wanted) {
+        return Ok(());
+    }
+    let text = format!(
+        "secret {}: version {wanted} was asked for and not given; only KV version 2 has versions",
+        dependency.path
+    );
+    Err(AskError::Driver(DriverError::new(Class::TaskConfigInvalid, text)))
+}
+
+fn nothing_listed() -> Reply {
+    Reply { data: Arc::new(json!({ "keys": [] })), ..Reply::default() }
 }
 
 impl From<Reply> for Answer {
@@ -399,13 +731,6 @@ impl From<Reply> for Answer {
             let life = lease.duration;
             Timed::granted(lease, life)
         });
-        Self { value: Arc::new(value), lease: timed, read_at: SystemTime::now() }
+        Self { value: Arc::new(value), lease: timed, read_at: SystemTime::now(), lost: None }
     }
-}
-
-/// Makes a key and a signing request apart from the other tasks' work: an RSA key takes a good part of a second.
-async fn make_key(spec: &CertificateSpec) -> Result<Result<Pending, PkiError>, DriverError> {
-    let spec = spec.clone();
-    let made = tokio::task::spawn_blocking(move || pki::request(&spec)).await;
-    made.map_err(|error| DriverError::new(Class::Internal, format!("make a key: {error}")))
 }

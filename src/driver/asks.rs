@@ -2,13 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{CertificateRequest, SecretRequest, TaskSpec, TemplateRequest};
+use crate::domain::{CertificateRequest, SecretRequest, ServerName, TaskSpec, TemplateRequest};
 
 /// A task's wishes as its job wrote them. Kept in the record, so that the next process can plan them again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Asks {
+pub struct Asks {
     /// Another login role than the operator's pattern gives.
     pub vault_role: Option<String>,
+    /// Another secrets server than the operator's default one.
+    #[serde(default)]
+    pub server: ServerName,
     /// Secrets by their block.
     pub secrets: Vec<SecretRequest>,
     /// Certificates by their block.
@@ -22,6 +25,7 @@ impl Asks {
     pub(super) fn of(spec: &TaskSpec) -> Self {
         Self {
             vault_role: spec.vault_role.clone(),
+            server: spec.server.clone(),
             secrets: spec.secrets.clone(),
             certificates: spec.certificates.clone(),
             templates: spec.templates.clone(),

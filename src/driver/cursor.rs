@@ -1,20 +1,24 @@
 //! How far a task's output was delivered, kept for the next process.
 //!
-//! A small file in the runtime directory, which is in RAM on ordinary machines; it holds positions, no output. A process
-//! that is killed leaves a file up to a second old, so that at most a second of output may be delivered twice.
+//! A small file in the runtime directory, which is in RAM on ordinary machines; it holds positions, no output. It is written
+//! in place right behind each piece of output, so that a process that is killed leaves its true position.
 
-use std::{fs, io, path::PathBuf, time::Duration};
-
-use tokio::sync::watch;
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 
 use super::parts::Parts;
 use crate::{
-    container::{LogCursor, LogStatus},
+    container::{Keep, LogCursor},
     domain::TaskKey,
 };
 
-/// Shortest time between two writes for one task.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Room for a cursor. Each is filled up with spaces, so that nothing of a longer one is left behind it.
+const ROOM: usize = 512;
 
 /// The file of one task.
 #[derive(Clone, Debug)]
@@ -34,32 +38,64 @@ impl CursorFile {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Writes the cursor at one stroke.
-    pub(super) fn write(&self, cursor: &LogCursor) -> io::Result<()> {
-        let Some(folder) = self.path.parent() else { return Ok(()) };
-        fs::create_dir_all(folder)?;
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer(&mut file, cursor)?;
-        file.persist(&self.path)?;
-        Ok(())
-    }
-
     /// Forgets the cursor; finding none is fine.
     pub(super) fn remove(&self) {
         fs::remove_file(&self.path).ok();
     }
 
-    /// Writes the cursor whenever it has moved, until nothing moves it any more.
-    pub(super) async fn follow(self, mut status: watch::Receiver<LogStatus>) {
-        let mut failed = false;
-        while status.changed().await.is_ok() {
-            let cursor = status.borrow_and_update().cursor;
-            if let Err(error) = self.write(&cursor)
-                && !std::mem::replace(&mut failed, true)
-            {
-                tracing::warn!(path = %self.path.display(), %error, "The output's position cannot be kept; a restart may repeat output");
+    /// Returns what writes each cursor down. A file that cannot be made or written is said once and then done without.
+    pub(super) fn keeper(self) -> Arc<Keep> {
+        let file = OnceLock::new();
+        Arc::new(move |cursor: &LogCursor| {
+            let opened = file.get_or_init(|| self.open().map_err(|error| self.warn(&error)).ok());
+            let written = opened.as_ref().map(|file| write(file, cursor));
+            if let Some(Err(error)) = written {
+                self.warn(&error);
             }
-            tokio::time::sleep(PAUSE).await;
+        })
+    }
+
+    fn open(&self) -> io::Result<File> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
         }
+        fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&self.path)
+    }
+
+    fn warn(&self, error: &io::Error) {
+        tracing::warn!(path = %self.path.display(), %error, "The output's position cannot be kept; a restart may repeat output");
+    }
+}
+
+/// Writes in one call less than a page, which a kill does not cut in two.
+fn write(file: &File, cursor: &LogCursor) -> io::Result<()> {
+    let mut text = serde_json::to_vec(cursor)?;
+    text.resize(text.len().max(ROOM), b' ');
+    file.write_all_at(&text, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::NextPiece;
+
+    #[test]
+    fn a_shorter_cursor_leaves_nothing_of_a_longer_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = CursorFile { path: folder.path().join("cursors/x") };
+        assert_eq!(file.read(), LogCursor::default());
+        let keep = file.clone().keeper();
+        let mut cursor = LogCursor::default();
+        cursor.stdout.advance(i64::MAX);
+        cursor.stdout.next = Some(NextPiece { at_ns: i64::MAX, bytes: u64::MAX });
+        cursor.stderr = cursor.stdout;
+        let longest = serde_json::to_vec(&cursor).expect("text").len();
+        assert!(longest < ROOM, "{longest}");
+        for cursor in [cursor, LogCursor::default(), cursor] {
+            keep(&cursor);
+            assert_eq!(file.read(), cursor);
+        }
+        file.remove();
+        assert_eq!(file.read(), LogCursor::default());
     }
 }

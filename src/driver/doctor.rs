@@ -2,10 +2,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{login::Login, settings::Settings};
+use super::{fingerprint::flaw, login::Login, node::Store, settings::Settings};
 use crate::{
-    container::{Docker, Engine},
-    domain::TaskId,
+    container::{Docker, Engine, EngineInfo},
+    domain::{ServerName, TaskId},
     tmpfs::Tmpfs,
     vault::{self, Vault},
 };
@@ -29,6 +29,7 @@ pub async fn examine(settings: &Settings) -> Vec<Finding> {
     findings.push(Finding { what: "login", verdict: login(settings) });
     findings.push(server(settings).await);
     findings.push(rules(settings));
+    findings.push(Finding { what: "registry credentials", verdict: settings.images.registry.examine() });
     findings
 }
 
@@ -73,21 +74,26 @@ fn ram(settings: &Settings) -> Finding {
 async fn engine(settings: &Settings) -> Finding {
     let docker = Docker::new(settings.container.clone(), "doctor");
     let verdict = match tokio::time::timeout(PATIENCE, docker.info()).await {
-        Ok(Ok(info)) => Ok(format!(
-            "{}, API {}, cgroup v{}, {}",
-            info.version, info.api_version, info.cgroup_version, info.storage_driver
-        )),
+        Ok(Ok(info)) => flaw(&info).map_or_else(|| Ok(summary(&info)), Err),
         Ok(Err(error)) => Err(format!("{error}; start it or set engine.socket")),
         Err(_) => Err(format!("no answer within {} s; look at the engine's log", PATIENCE.as_secs())),
     };
     Finding { what: "container engine", verdict }
 }
 
+fn summary(info: &EngineInfo) -> String {
+    let EngineInfo { version, api_version, cgroup_version, storage_driver, .. } = info;
+    format!("{version}, API {api_version}, cgroup v{cgroup_version}, {storage_driver}")
+}
+
 fn login(settings: &Settings) -> Result<String, String> {
-    if settings.vault.is_none() {
+    let Some(vault) = &settings.vault else {
         return Err("no vault block in the configuration; add one with an address".to_owned());
-    }
-    let login = Login::new(&settings.auth).map_err(|error| error.to_string())?;
+    };
+    let client = vault::Client::new(vault.clone()).map_err(|error| error.to_string())?;
+    let store = Store::below(&settings.tmpfs.runtime_dir, ServerName::DEFAULT);
+    let login = Login::new(&settings.auth, &(Arc::new(client) as Arc<dyn Vault>), store);
+    let login = login.map_err(|error| error.to_string())?;
     Ok(format!("at auth/{} {}", login.mount, login.describe()))
 }
 

@@ -1,7 +1,7 @@
 //! Why a use case did not do what it was asked, in the classes that the user is told.
 
 use super::asker::AskError;
-use crate::{container, identity, journal, pki, template, tmpfs, vault};
+use crate::{audit, container, identity, journal, pki, template, tmpfs, vault};
 
 /// The kinds of trouble. What they mean on the wire is decided in `plugin/`, in one match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub enum Class {
     ImageUnavailable,
     /// A defect of ours.
     Internal,
+    /// The network of the allocation is gone; only a new allocation gets another.
+    NetworkGone,
     /// The secrets directory is full.
     NoSpace,
     /// The container is not running.
@@ -119,6 +121,7 @@ impl DriverError {
             Class::ConfigInvalid
             | Class::IdentityRefused
             | Class::ImageRefused
+            | Class::NetworkGone
             | Class::NoSpace
             | Class::NotRunning
             | Class::PathRefused
@@ -138,7 +141,7 @@ impl DriverError {
 
     /// Makes an error of what the secrets server said when asked to do `what`.
     pub(super) fn from_vault(what: &str, error: &vault::Error) -> Self {
-        Self::new(class_of(error), format!("{what}: {error}"))
+        Self::new(class_of(error), format!("{what}: {}", error.reason()))
     }
 }
 
@@ -172,7 +175,7 @@ impl From<AskError> for DriverError {
         match &error {
             AskError::Driver(inner) => inner.clone(),
             AskError::Pki { .. } => Self::new(Class::PkiMismatch, error.to_string()),
-            AskError::Vault { what, source } => {
+            AskError::Vault { what, source, .. } => {
                 let class = match class_of(source) {
                     Class::AuthRefused { .. }
                         if what.starts_with("certificate") && source.kind() == vault::Kind::Invalid =>
@@ -196,7 +199,7 @@ impl From<container::Error> for DriverError {
             E::EngineTimeout { .. } | E::ExecTimeout { .. } => Class::EngineTimeout,
             E::EngineUnavailable { .. } => Class::EngineUnavailable,
             E::ImageRefused { .. } => Class::ImageRefused,
-            E::ImageUnavailable { .. } => Class::ImageUnavailable,
+            E::CredentialUnavailable { .. } | E::ImageUnavailable { .. } => Class::ImageUnavailable,
             E::NotFound(_) => Class::EngineRefused { recoverable: true },
             E::NotRunning(_) => Class::NotRunning,
             E::PathRefused { .. } => Class::PathRefused,
@@ -216,6 +219,14 @@ impl From<tmpfs::Error> for DriverError {
 impl From<journal::Error> for DriverError {
     fn from(error: journal::Error) -> Self {
         Self::new(Class::StateUnavailable, error.to_string())
+    }
+}
+
+impl From<audit::Error> for DriverError {
+    fn from(error: audit::Error) -> Self {
+        let text =
+            "nothing is obtained for a task without a line about it; make room or say audit { required = false }";
+        Self::new(Class::StateUnavailable, format!("{error}: {text}"))
     }
 }
 

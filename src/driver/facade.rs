@@ -2,16 +2,18 @@
 
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use super::{DriverError, Settings};
+use super::{DriverError, ExecSession, Figures, Listen, Settings};
 use crate::{
     container::{CpuPercent, Stats},
-    domain::{ExecOutput, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec},
+    domain::{ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec},
 };
 
 /// The verbs of a task driver.
@@ -22,6 +24,9 @@ pub trait TaskDriver: Send + Sync + 'static {
     /// # Errors
     /// A value is wrong in itself.
     fn configure(&self, settings: Settings) -> Result<(), DriverError>;
+
+    /// Says whether output is handed to the agent; one that is told so starts no readers.
+    fn collects_output(&self) -> bool;
 
     /// Returns what the driver reports of itself: the first at once, then changes, without end. The first call is the sign
     /// that this process is the one that lives on.
@@ -54,13 +59,31 @@ pub trait TaskDriver: Send + Sync + 'static {
     /// Runs a command inside a task; a `timeout` of zero means the driver's own limit.
     async fn exec(&self, id: &TaskId, command: Vec<String>, timeout: Duration) -> Result<ExecOutput, DriverError>;
 
+    /// Starts a command inside a task for somebody who attends it; who drops the session ends the command.
+    async fn exec_stream(&self, id: &TaskId, request: ExecRequest) -> Result<ExecSession, DriverError>;
+
     /// Returns samples of what a task uses; ends when the task does.
     ///
     /// # Errors
     /// The task is not known.
     fn stats(&self, id: &TaskId, interval: Duration) -> Result<BoxStream<'static, Usage>, DriverError>;
 
-    /// Lets go of all tasks without ending them.
+    /// Says where figures are asked for, when anywhere.
+    fn metrics(&self) -> Option<Listen>;
+
+    /// Takes a look at the driver and what its tasks use.
+    ///
+    /// # Errors
+    /// This process does not own the tasks.
+    async fn figures(&self) -> Result<Arc<Figures>, DriverError>;
+
+    /// Makes the network that the tasks of an allocation share, or finds the one that is there.
+    async fn create_network(&self, wanted: NetworkRequest) -> Result<NetworkMade, DriverError>;
+
+    /// Removes the network of an allocation; none is fine.
+    async fn destroy_network(&self, alloc_id: &str) -> Result<(), DriverError>;
+
+    /// Lets go of all tasks without ending them; commands whose sessions were dropped are ended first.
     async fn shutdown(&self);
 }
 
@@ -115,6 +138,28 @@ pub struct NetworkInfo {
     pub ports: BTreeMap<String, i32>,
     /// Whether services shall be announced under that address.
     pub auto_advertise: bool,
+}
+
+/// A network that an allocation wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkRequest {
+    /// The allocation.
+    pub alloc_id: String,
+    /// The host name that its tasks shall see; the engine's choice when absent.
+    pub hostname: Option<String>,
+}
+
+/// A network that an allocation has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkMade {
+    /// The file by which its namespace is entered.
+    pub path: PathBuf,
+    /// The container that holds it.
+    pub container: String,
+    /// The host name that was asked for.
+    pub hostname: Option<String>,
+    /// Whether it is new, and has yet to be plumbed.
+    pub created: bool,
 }
 
 /// What is known of a task.

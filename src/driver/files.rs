@@ -15,12 +15,21 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{
     Class, DriverError,
     holdings::{Answer, Holdings},
-    plan::{MANIFEST, Plan},
+    owners::Owners,
+    plan::{CertificatePlan, MANIFEST, Plan},
 };
+
+mod secret;
+mod variables;
+
+pub(super) use variables::VARIABLES;
+
 use crate::{
-    domain::{ChangeAction, FileSet, Generation, OutputFile, RelPath, SecretBytes},
+    domain::{FileSet, Generation, OnLoss, OnOutage, OutputFile, RelPath, SecretBytes, Upkeep},
+    pki::{PkiError, Terms},
     template::{Answers, Dependency},
 };
+pub(super) use secret::fields;
 
 /// Permission bits of a file whose job says nothing: its owner may read it.
 const MODE: u32 = 0o400;
@@ -39,6 +48,8 @@ pub(super) struct Rendered {
     pub files: FileSet,
     /// The answers that were used; others need not be kept fresh.
     pub used: BTreeSet<Dependency>,
+    /// The outputs that are left out because something is lost, and what else that calls for.
+    pub lost: BTreeMap<RelPath, OnLoss>,
 }
 
 /// Answers already fetched, as templates see them.
@@ -56,6 +67,7 @@ impl Answers for Fetched<'_> {
 /// A template that fails, or a secret whose fields cannot become files.
 pub(super) fn render(plan: &Plan, holdings: &Holdings) -> Result<Outcome, DriverError> {
     let mut files = FileSet::default();
+    let mut lost = BTreeMap::new();
     let mut used: BTreeSet<Dependency> = plan.secrets.iter().map(|(_, dependency)| dependency.clone()).collect();
     let mut missing: BTreeSet<Dependency> =
         used.iter().filter(|wanted| !holdings.answers.contains_key(*wanted)).cloned().collect();
@@ -64,62 +76,88 @@ pub(super) fn render(plan: &Plan, holdings: &Holdings) -> Result<Outcome, Driver
         let rendered = template.render(&Fetched(&holdings.answers), &plan.identity.names)?;
         // Writes wait until every read that a template needs is known.
         missing.extend(rendered.due());
+        let has_lapsed = rendered.used.iter().any(|dependency| holdings.lapsed.answers.contains(dependency));
+        let on_loss = holdings.on_loss(&rendered.used, |loss| request.upkeep.losses.of(loss, false));
         used.extend(rendered.used);
-        files.files.insert(request.destination.clone(), OutputFile { contents: rendered.text, mode: request.mode });
+        if on_loss != OnLoss::Keep {
+            lost.insert(request.destination.clone(), on_loss);
+        } else if !(has_lapsed && degrades(&request.upkeep)) {
+            files.files.insert(request.destination.clone(), OutputFile::new(rendered.text, request.mode));
+        }
     }
     if !missing.is_empty() {
         return Ok(Outcome::Missing(missing));
     }
     for (request, dependency) in &plan.secrets {
-        let answer = holdings.answers.get(dependency).map(|answer| fields(&answer.value)).unwrap_or_default();
-        add_fields(&mut files, &request.name, answer)?;
-    }
-    for (name, certificate) in &holdings.certificates {
-        for (file, contents) in certificate.clone().into_files() {
-            insert(&mut files, name, file, contents)?;
+        let on_loss = holdings.on_loss([dependency], |loss| request.on_loss(loss));
+        if on_loss != OnLoss::Keep {
+            lost.insert(request.output().clone(), on_loss);
+        }
+        if !(holdings.lapsed.answers.contains(dependency) && degrades(&request.upkeep)) {
+            secret::add(&mut files, request, holdings.answers.get(dependency))?;
         }
     }
-    Ok(Outcome::Whole(Rendered { files, used }))
-}
-
-/// Returns the fields of an answer: of KV version 2 the inner `data`, otherwise `data` itself.
-pub(super) fn fields(answer: &Value) -> serde_json::Map<String, Value> {
-    let data = &answer["data"];
-    let inner = if is_versioned(data) { &data["data"] } else { data };
-    inner.as_object().cloned().unwrap_or_default()
-}
-
-/// Tells KV version 2 by its shape: exactly `data` and `metadata`, and a version in the latter.
-pub(super) fn is_versioned(data: &Value) -> bool {
-    data.as_object().is_some_and(|map| map.len() == 2 && map.contains_key("data"))
-        && data["metadata"]["version"].is_number()
-}
-
-fn add_fields(files: &mut FileSet, name: &RelPath, fields: serde_json::Map<String, Value>) -> Result<(), DriverError> {
-    for (field, value) in fields {
-        let contents = match value {
-            Value::String(text) => SecretBytes::new(text),
-            Value::Null => SecretBytes::default(),
-            other => SecretBytes::new(other.to_string()),
-        };
-        insert(files, name, &field, contents)?;
+    for certificate in &plan.certificates {
+        // Only a block that says so has its name there.
+        if !holdings.lapsed.certificates.contains(&certificate.request.name) {
+            add_certificate(&mut files, certificate, holdings)?;
+        }
     }
-    Ok(())
+    variables::add(&mut files, plan, holdings)?;
+    Ok(Outcome::Whole(Rendered { files, used, lost }))
 }
 
-fn insert(files: &mut FileSet, folder: &RelPath, name: &str, contents: SecretBytes) -> Result<(), DriverError> {
-    let refused = |why: String| {
-        DriverError::new(Class::PathRefused, format!("secret {folder:?}: a field cannot become a file: {why}"))
+fn add_certificate(files: &mut FileSet, plan: &CertificatePlan, holdings: &Holdings) -> Result<(), DriverError> {
+    let name = &plan.request.name;
+    let Some(held) = holdings.certificates.get(name) else { return Ok(()) };
+    let trusted = match holdings.trust.get(&plan.mount) {
+        Some(trust) => trust.pem(held),
+        None => held.ca_pem.clone(),
     };
-    if name.contains('/') {
-        return Err(refused(format!(
-            "its name {:?} has a slash; use a template for it",
-            name.chars().take(80).collect::<String>()
-        )));
+    let password = holdings.store_password.clone().unwrap_or_default();
+    let alias = name.as_str().rsplit('/').next().unwrap_or_default();
+    let terms = Terms { alias, formats: &plan.request.formats, password: &password, trusted: &trusted };
+    let written = held.files(&terms);
+    for (file, contents) in written.map_err(|source| certificate_error(name, &source))? {
+        insert(files, name, file, contents)?;
     }
-    let path = folder.join(name).map_err(|source| refused(source.to_string()))?;
-    files.files.insert(path, OutputFile { contents, mode: MODE });
     Ok(())
+}
+
+fn certificate_error(name: &RelPath, source: &PkiError) -> DriverError {
+    DriverError::new(Class::Internal, format!("certificate {name:?}: {source}"))
+}
+
+/// Says whether the block's files go when what they are made of has ended.
+fn degrades(upkeep: &Upkeep) -> bool {
+    upkeep.on_outage == OnOutage::Degrade
+}
+
+/// Returns how the blocks are kept up that are made of `dependency`.
+pub(super) fn users<'p>(plan: &'p Plan, holdings: &Holdings, dependency: &Dependency) -> Vec<&'p Upkeep> {
+    let secrets = plan.secrets.iter().filter(|(_, wanted)| wanted == dependency).map(|(request, _)| &request.upkeep);
+    let templates = plan.templates.iter().filter(|(_, template)| {
+        let rendered = template.render(&Fetched(&holdings.answers), &plan.identity.names);
+        rendered.is_ok_and(|rendered| rendered.used.contains(dependency))
+    });
+    secrets.chain(templates.map(|(request, _)| &request.upkeep)).collect()
+}
+
+/// Adds `folder/name`.
+fn insert(files: &mut FileSet, folder: &RelPath, name: &str, contents: SecretBytes) -> Result<(), DriverError> {
+    let refused = |why: String| DriverError::new(Class::PathRefused, format!("{folder:?}: {why}"));
+    let path = folder.join(name).map_err(|source| refused(source.to_string()))?;
+    files.files.insert(path, OutputFile::new(contents, MODE));
+    Ok(())
+}
+
+/// Gives each file the owner and permission bits that its block asks for.
+pub(super) fn give_owners(files: &mut FileSet, plan: &Plan, owners: &Owners) {
+    for (path, file) in &mut files.files {
+        let Some((access, _)) = plan.block_of(path) else { continue };
+        file.mode = access.mode.unwrap_or(file.mode);
+        file.owner = owners.of(access);
+    }
 }
 
 /// Returns the SHA-256 of each file as hexadecimal text.
@@ -149,34 +187,6 @@ pub(super) fn add_manifest(
     });
     if let Ok(path) = MANIFEST.parse() {
         let contents = SecretBytes::new(format!("{manifest:#}\n"));
-        files.files.insert(path, OutputFile { contents, mode: MODE });
+        files.files.insert(path, OutputFile::new(contents, MODE));
     }
-}
-
-/// Returns the actions that the difference between two generations calls for, restart alone where one is called for.
-pub(super) fn actions(
-    plan: &Plan,
-    old: &BTreeMap<RelPath, String>,
-    new: &BTreeMap<RelPath, String>,
-) -> Vec<ChangeAction> {
-    let changed = |path: &RelPath| old.get(path) != new.get(path);
-    let paths: BTreeSet<&RelPath> = old.keys().chain(new.keys()).filter(|path| changed(path)).collect();
-    let mut actions: Vec<ChangeAction> = Vec::new();
-    for action in paths.into_iter().filter_map(|path| action_of(plan, path)) {
-        if action != ChangeAction::Noop && !actions.contains(&action) {
-            actions.push(action);
-        }
-    }
-    if actions.contains(&ChangeAction::Restart) {
-        return vec![ChangeAction::Restart];
-    }
-    actions
-}
-
-/// Finds the block that made `path`, and what it wants done.
-fn action_of(plan: &Plan, path: &RelPath) -> Option<ChangeAction> {
-    let secret = plan.secrets.iter().map(|(request, _)| (&request.name, request.on_change));
-    let certificate = plan.certificates.iter().map(|plan| (&plan.request.name, plan.request.on_change));
-    let template = plan.templates.iter().map(|(request, _)| (&request.destination, request.on_change));
-    secret.chain(certificate).chain(template).find(|(name, _)| name.overlaps(path)).map(|(_, action)| action)
 }

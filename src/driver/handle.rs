@@ -4,7 +4,10 @@ use std::{path::PathBuf, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, DriverError};
+use super::{
+    Class, DriverError,
+    network::{Joined, Namespace},
+};
 use crate::{
     container::ContainerId,
     domain::{LogPaths, TaskId, TaskSpec},
@@ -25,19 +28,23 @@ pub(super) struct Handle {
     pub started_at: SystemTime,
     /// Where its output goes.
     pub logs: Option<LogPaths>,
+    /// The group's network namespace as it was at the start, for a task that joined one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<Namespace>,
     /// Where the orchestrator writes the task's signed identity.
     pub secrets_dir: PathBuf,
 }
 
 impl Handle {
     /// Returns the handle of a task that has just started.
-    pub(super) fn new(spec: &TaskSpec, container: &ContainerId, started_at: SystemTime) -> Self {
+    pub(super) fn new(spec: &TaskSpec, container: &ContainerId, started_at: SystemTime, joined: &Joined) -> Self {
         Self {
             version: VERSION,
             task_id: spec.meta.id.clone(),
             container: container.as_str().to_owned(),
             started_at,
             logs: spec.logs.clone(),
+            namespace: joined.namespace.clone(),
             secrets_dir: spec.secrets_dir(),
         }
     }

@@ -1,17 +1,24 @@
 //! The parts that the use cases are made of, built once when the process learns that it is the long-lived one.
 
 use std::{
+    collections::{BTreeMap, HashSet},
     fs,
     path::Path,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
+    time::Instant,
 };
 
 use tokio::sync::broadcast;
+use tokio_util::task::TaskTracker;
 
-use super::{Class, DriverError, login::Login, settings::Settings};
+use super::{
+    Class, DriverError, figures::Tally, images::Images, login::Login, node::Store, servers::Server, settings::Settings,
+    turns::Turns,
+};
 use crate::{
+    audit::Audit,
     container::{Docker, Engine},
-    domain::TaskEvent,
+    domain::{ServerName, TaskEvent},
     journal::Journal,
     tmpfs::Tmpfs,
     vault::{self, Vault},
@@ -34,8 +41,24 @@ pub struct Parts {
     pub tmpfs: Tmpfs,
     /// What must be undone.
     pub journal: Journal,
+    /// Who was given what.
+    pub audit: Arc<Audit>,
+    /// Whose turn it is at the secrets server.
+    pub(super) turns: Arc<Turns>,
+    /// Further clusters of secrets servers, by name.
+    pub(super) clusters: BTreeMap<String, Server>,
     /// Whether the engine has been seen to share our mounts.
     pub(super) mounts_shared: AtomicBool,
+    /// Commands that are being ended, since nobody attends them any more.
+    pub(super) leaving: TaskTracker,
+    /// When the engine last gave no answer to a recovery.
+    engine_silent: Mutex<Option<Instant>>,
+    /// Allocations whose network this process was asked for.
+    pub(super) networks: Mutex<HashSet<String>>,
+    /// Which images tasks use.
+    pub(super) images: Images,
+    /// What was done, for whoever watches.
+    pub(super) tally: Tally,
     events: broadcast::Sender<TaskEvent>,
 }
 
@@ -48,12 +71,21 @@ impl Parts {
         let journal = open_journal(&settings).await?;
         let instance = instance(&settings.journal.state_dir)?;
         tracing::info!(state_dir = %settings.journal.state_dir.display(), instance, "State directory opened");
-        let engine: Arc<dyn Engine> = Arc::new(Docker::new(settings.container.clone(), instance));
+        let docker = Docker::new(settings.container.clone(), instance).with_pulls(&settings.images.pull);
+        let engine: Arc<dyn Engine> = Arc::new(docker);
         let vault = match &settings.vault {
             Some(vault) => Some(Arc::new(vault::Client::new(vault.clone())?) as Arc<dyn Vault>),
             None => None,
         };
-        Self::new(settings, engine, vault, journal)
+        let further = settings.clusters.iter().map(|(name, cluster)| {
+            let client = vault::Client::new(cluster.vault.clone())?;
+            Ok((name.clone(), Arc::new(client) as Arc<dyn Vault>))
+        });
+        let further = further.collect::<Result<Vec<_>, DriverError>>()?;
+        let parts = Self::new(settings, engine, vault, journal)?.with_clusters(further)?;
+        // Finds and closes what a crash tore; whether anything may start without the file is asked at each start.
+        parts.audit.settle().await.ok();
+        Ok(parts)
     }
 
     /// Puts together given parts.
@@ -67,10 +99,61 @@ impl Parts {
         journal: Journal,
     ) -> Result<Self, DriverError> {
         // Without a server nobody logs in, and no key need be there.
-        let login = vault.is_some().then(|| Login::new(&settings.auth)).transpose()?.map(Arc::new);
+        let store = || Store::below(&settings.tmpfs.runtime_dir, ServerName::DEFAULT);
+        let login = vault.as_ref().map(|vault| Login::new(&settings.auth, vault, store())).transpose()?.map(Arc::new);
+        // The other half is for starts, which somebody waits for.
+        let turns = Turns::new(settings.vault.as_ref().map_or(8, |vault| vault.max_in_flight / 2));
         let tmpfs = Tmpfs::new(settings.tmpfs.clone());
+        let state_dir = &settings.journal.state_dir;
+        let installation = fs::read_to_string(state_dir.join("installation")).unwrap_or_default();
+        let audit = Arc::new(Audit::start(&settings.audit, state_dir.join("audit.log"), installation.trim())?);
         let (events, _) = broadcast::channel(EVENTS);
-        Ok(Self { settings, engine, vault, login, tmpfs, journal, mounts_shared: AtomicBool::new(false), events })
+        let (mounts_shared, leaving, engine_silent, networks) = Default::default();
+        let images = Images::open(settings.images.collect.clone(), &settings.journal.state_dir);
+        Ok(Self {
+            settings,
+            engine,
+            vault,
+            login,
+            tmpfs,
+            journal,
+            audit,
+            turns,
+            clusters: BTreeMap::new(),
+            mounts_shared,
+            leaving,
+            engine_silent,
+            networks,
+            images,
+            tally: Tally::default(),
+            events,
+        })
+    }
+
+    /// Adds clients of the further clusters that the settings name.
+    ///
+    /// # Errors
+    /// One is not in the settings, or a file of its login cannot be read.
+    pub fn with_clusters(
+        mut self,
+        clusters: impl IntoIterator<Item = (String, Arc<dyn Vault>)>,
+    ) -> Result<Self, DriverError> {
+        for (name, vault) in clusters {
+            let server = ServerName { cluster: Some(name.clone()), namespace: None };
+            let server = Server::new(&self.settings, &server, vault)?;
+            self.clusters.insert(name, server);
+        }
+        Ok(self)
+    }
+
+    /// Says since when the engine is known to have been silent.
+    pub(super) fn engine_silent_since(&self) -> Option<Instant> {
+        *self.engine_silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the engine gave no answer.
+    pub(super) fn note_silent_engine(&self) {
+        *self.engine_silent.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Tells whoever listens what happened to a task; never blocks.

@@ -1,15 +1,15 @@
 //! The container's half of a start: check, image, create, find out whose files it will read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
 };
 
 use tokio::sync::Mutex;
 
-use super::{Class, DriverError, facade::NetworkInfo, parts::Parts};
+use super::{Class, DriverError, facade::NetworkInfo, network::Joined, parts::Parts};
 use crate::{
-    container::{self, ContainerId, ContainerSpec, Image, Pull, PullProgress, SECRETS_TARGET},
+    container::{self, Connection, ContainerId, ContainerSpec, Image, SECRETS_TARGET},
     domain::{Owner, TaskEvent, TaskKey, TaskSpec, fail_point},
     tmpfs::SecretsDir,
 };
@@ -20,6 +20,8 @@ pub(super) struct Prepared {
     pub container: ContainerId,
     /// Whom its files shall belong to.
     pub owner: Owner,
+    /// Whom single files shall belong to, by the job's words for them.
+    pub owners: BTreeMap<String, Owner>,
 }
 
 /// Checks everything about the container that can be checked without the engine.
@@ -36,6 +38,8 @@ pub(super) fn check(parts: &Parts, spec: &TaskSpec) -> Result<(), DriverError> {
         }
     }
     container::review(spec, &parts.settings.container)?;
+    container::wishes(spec, &parts.settings.container, &parts.settings.images.pull)?;
+    tell_ignored(parts, spec);
     Ok(())
 }
 
@@ -45,19 +49,40 @@ pub(super) async fn create(
     spec: &Arc<TaskSpec>,
     image: &Image,
     dir: Option<&SecretsDir>,
+    connection: Connection,
     creating: &Arc<Mutex<()>>,
 ) -> Result<Prepared, DriverError> {
-    let created = create_whole(parts, spec, image, dir, creating).await?;
+    let created = create_whole(parts, spec, image, dir, connection, creating).await?;
     let container = created.map_err(|error| match dir {
         Some(dir) if misses(&error, dir) => mounts_apart(parts, dir),
         _ => error.into(),
     })?;
     fail_point("created");
     let owner = parts.engine.resolve_user(&container, image, spec.user.as_deref()).await?;
+    check_user(parts, &owner, image)?;
     if let Some(dir) = dir {
         check_visible(parts, &container, dir).await?;
     }
-    Ok(Prepared { container, owner })
+    Ok(Prepared { container, owner, owners: BTreeMap::new() })
+}
+
+/// Only the engine's answer says who a container runs as: the image may name the user.
+fn check_user(parts: &Parts, owner: &Owner, image: &Image) -> Result<(), DriverError> {
+    if owner.uid != 0 || parts.settings.container.allow_root {
+        return Ok(());
+    }
+    let text = format!(
+        "the container would run as root, which container.allow_root does not allow; image {:?} names the user {:?}: set the task's user",
+        image.reference, image.user
+    );
+    Err(DriverError::new(Class::PolicyRefused, text))
+}
+
+/// Tells the user which of the job's options do nothing.
+fn tell_ignored(parts: &Parts, spec: &TaskSpec) {
+    for sentence in &spec.container.ignored {
+        parts.tell(TaskEvent::new(&spec.meta, sentence.clone()));
+    }
 }
 
 /// Has the container created apart from the start that asked for it: when that one is cut off, the request still runs to its
@@ -67,6 +92,7 @@ async fn create_whole(
     spec: &Arc<TaskSpec>,
     image: &Image,
     dir: Option<&SecretsDir>,
+    connection: Connection,
     creating: &Arc<Mutex<()>>,
 ) -> Result<Result<ContainerId, container::Error>, DriverError> {
     let secrets = dir.map(SecretsDir::bind_source);
@@ -74,25 +100,11 @@ async fn create_whole(
     let busy = Arc::clone(creating).lock_owned().await;
     let made = tokio::spawn(async move {
         let _busy = busy;
-        let wanted = ContainerSpec { task: &spec, image: &image, secrets: secrets.as_deref() };
+        let wanted =
+            ContainerSpec { task: &spec, image: &image, secrets: secrets.as_deref(), connection: Some(&connection) };
         parts.engine.create(&wanted).await
     });
     made.await.map_err(|error| DriverError::new(Class::Internal, format!("create the container: {error}")))
-}
-
-/// Gets the image, telling the user when it has to be pulled.
-pub(super) async fn image(parts: &Arc<Parts>, spec: &TaskSpec) -> Result<Image, DriverError> {
-    let reference = container::review(spec, &parts.settings.container)?;
-    let policy = if spec.container.force_pull { Pull::Always } else { Pull::Missing };
-    let (teller, meta) = (Arc::clone(parts), spec.meta.clone());
-    let told = AtomicBool::new(false);
-    let name = reference.to_string();
-    let progress = move |_: PullProgress| {
-        if !told.swap(true, Ordering::Relaxed) {
-            teller.tell(TaskEvent::new(&meta, format!("Downloading image {name}")).with("image", name.clone()));
-        }
-    };
-    Ok(parts.engine.ensure_image(&reference, policy, &progress).await?)
 }
 
 /// Makes sure that the engine's view of the directory is ours: without a shared mount namespace the container would see
@@ -126,26 +138,34 @@ fn mounts_apart(parts: &Parts, dir: &SecretsDir) -> DriverError {
     DriverError::new(Class::EngineRefused { recoverable: false }, text)
 }
 
-/// Tells the orchestrator under which address a task with published ports is reached.
-pub(super) async fn network(parts: &Parts, spec: &TaskSpec, container: &ContainerId) -> Option<NetworkInfo> {
-    if spec.container.ports.is_empty() {
+/// Tells the orchestrator under which address a task with a network of its own is reached.
+pub(super) async fn network(
+    parts: &Parts,
+    spec: &TaskSpec,
+    joined: &Joined,
+    container: &ContainerId,
+) -> Option<NetworkInfo> {
+    let options = &spec.container.network;
+    if joined.container.is_some() || matches!(options.mode.as_deref(), Some("host" | "none")) {
         return None;
     }
     let state = parts.engine.inspect(container).await.ok().flatten()?;
-    let ports = spec.ports.iter().filter(|port| spec.container.ports.contains(&port.label));
+    let address = if options.advertise_ipv6 { state.ip6 } else { state.ip };
+    let ports = spec.ports.iter().filter(|port| options.publishes(&port.label));
     let own_network = state.network.as_deref().is_some_and(|network| !matches!(network, "bridge" | "host" | "none"));
     Some(NetworkInfo {
-        addr: state.ip?.to_string(),
+        addr: address?.to_string(),
         ports: ports.map(|port| (port.label.clone(), i32::from(port.to))).collect(),
-        auto_advertise: own_network,
+        auto_advertise: own_network || options.advertise_ipv6,
     })
 }
 
-/// Removes every container of ours that carries `key`; finding none is fine.
+/// Removes every container of ours that carries `key`, which then needs its image no more; finding none is fine.
 pub(super) async fn remove(parts: &Parts, key: &TaskKey) -> Result<(), DriverError> {
     for found in parts.engine.list_ours().await?.into_iter().filter(|found| found.task_key.as_ref() == Some(key)) {
         parts.engine.remove(&found.id).await?;
         tracing::info!(%key, container = %found.id, name = found.name, "Container removed");
     }
+    parts.images.release(key);
     Ok(())
 }

@@ -7,8 +7,14 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, DriverError, asks::Asks, holdings::Holdings};
+use super::{
+    Class, DriverError,
+    asks::Asks,
+    holdings::Holdings,
+    masks::{self, Former},
+};
 use crate::{
+    container::NamedSecret,
     domain::{Owner, SecretBytes, TaskMeta},
     tmpfs::SecretsDir,
 };
@@ -28,6 +34,9 @@ pub(super) struct Record {
     pub owner: Option<Owner>,
     /// What it holds.
     pub holdings: Holdings,
+    /// What it held before, for as long as its output may show it.
+    #[serde(default)]
+    pub former: Former,
     /// When it was written.
     pub written_at: SystemTime,
 }
@@ -35,7 +44,17 @@ pub(super) struct Record {
 impl Record {
     /// Returns the record of a task that holds nothing yet.
     pub(super) fn new(meta: TaskMeta, asks: Asks) -> Self {
-        Self { version: VERSION, meta, asks, owner: None, holdings: Holdings::default(), written_at: SystemTime::now() }
+        let (holdings, former) = Default::default();
+        Self { version: VERSION, meta, asks, owner: None, holdings, former, written_at: SystemTime::now() }
+    }
+
+    /// Takes what is held now, and remembers which values it has replaced. Returns those that are held.
+    pub(super) fn hold(&mut self, holdings: &Holdings) -> Vec<NamedSecret> {
+        let before = masks::values(&self.asks, &self.holdings);
+        self.holdings = holdings.clone();
+        let now = masks::values(&self.asks, &self.holdings);
+        self.former.remember(before, &now);
+        now
     }
 
     /// Writes the record beside the files.

@@ -1,6 +1,7 @@
 //! Takes running tasks over from an earlier process.
 //!
-//! From the handle and the record alone: no server is asked and no container touched. What is unclear then, such as
+//! From the handle and the record alone: no server is asked and no container touched; only in a group's network the engine is
+//! asked once, for as long as it answers at once, whether the network is still there. What is unclear then, such as
 //! whether the container still runs, the supervisor finds out afterwards. Nothing is issued again, nobody is signalled.
 
 use std::sync::Arc;
@@ -11,13 +12,15 @@ use super::{
     cursor::CursorFile,
     handle::Handle,
     keeper::Keeper,
+    masks::Masks,
+    network,
     parts::Parts,
     plan::Plan,
     record::Record,
     supervisor::{Charge, Supervisor, Task},
 };
 use crate::{
-    container::LogPump,
+    container::{LogPump, Outlet},
     domain::{LogPaths, TaskEvent, TaskMeta},
     tmpfs::SecretsDir,
 };
@@ -25,8 +28,8 @@ use crate::{
 /// Takes over the task that `state` speaks of.
 ///
 /// # Errors
-/// The handle is damaged, of a newer release, or another task's.
-pub(super) fn recover(
+/// The handle is damaged, of a newer release, or another task's; or the task runs without the network of its group.
+pub(super) async fn recover(
     parts: &Arc<Parts>,
     meta: &TaskMeta,
     logs: Option<LogPaths>,
@@ -38,10 +41,15 @@ pub(super) fn recover(
         return Err(DriverError::new(Class::StateInvalid, text));
     }
     let container = handle.container()?;
-    let (dir, keeper) = keeper(parts, meta, &handle);
-    let logs = logs.or_else(|| handle.logs.clone());
-    let cursor = CursorFile::of(parts, &meta.id.key()).read();
-    let pump = LogPump::spawn(Arc::clone(&parts.engine), container.clone(), logs.as_ref(), cursor);
+    if let Some(namespace) = &handle.namespace {
+        network::check(parts, meta, &container, namespace).await?;
+    }
+    let masks = Masks::new(parts, meta);
+    let (dir, keeper) = keeper(parts, meta, &handle, &masks);
+    let file = CursorFile::of(parts, &meta.id.key());
+    let (paths, cursor) = (logs.or_else(|| handle.logs.clone()), file.read());
+    let outlet = Outlet { paths, cursor, keep: Some(file.keeper()), redactions: masks.redactions() };
+    let pump = LogPump::spawn(Arc::clone(&parts.engine), container.clone(), outlet);
     let restart_since = keeper.as_ref().and_then(Keeper::restart_since);
     let started_at = handle.started_at;
     let charge = Charge { meta: meta.clone(), container, started_at, pump, keeper, dir, restart_since };
@@ -52,11 +60,16 @@ pub(super) fn recover(
 /// Builds the keeper from the record on the task's tmpfs. A task that asked for nothing has neither.
 ///
 /// Whatever is wrong with the record or the rules, the task runs on with the files that it has: an upgrade or a closed rule
-/// must not cost a running task.
-fn keeper(parts: &Arc<Parts>, meta: &TaskMeta, handle: &Handle) -> (Option<Arc<SecretsDir>>, Option<Keeper>) {
+/// must not cost a running task. What the record knows is masked in any case.
+fn keeper(
+    parts: &Arc<Parts>,
+    meta: &TaskMeta,
+    handle: &Handle,
+    masks: &Masks,
+) -> (Option<Arc<SecretsDir>>, Option<Keeper>) {
     let dir = parts.tmpfs.open(&meta.id.key()).map(|dir| dir.map(Arc::new));
     let built = match &dir {
-        Ok(Some(dir)) => build(parts, handle, dir),
+        Ok(Some(dir)) => build(parts, handle, dir, masks),
         Ok(None) => Ok(None),
         Err(error) => Err(DriverError::new(Class::StateUnavailable, error.to_string())),
     };
@@ -68,10 +81,16 @@ fn keeper(parts: &Arc<Parts>, meta: &TaskMeta, handle: &Handle) -> (Option<Arc<S
     (dir.ok().flatten(), keeper)
 }
 
-fn build(parts: &Arc<Parts>, handle: &Handle, dir: &Arc<SecretsDir>) -> Result<Option<Keeper>, DriverError> {
+fn build(
+    parts: &Arc<Parts>,
+    handle: &Handle,
+    dir: &Arc<SecretsDir>,
+    masks: &Masks,
+) -> Result<Option<Keeper>, DriverError> {
     let Some(record) = Record::read(dir)? else { return Ok(None) };
+    masks.mask(&record);
     let Some(owner) = record.owner else { return Ok(None) };
     let plan = Plan::check(&parts.settings, &record.meta, &record.asks)?;
     let asker = Asker::new(Arc::clone(parts), Arc::new(plan), handle.secrets_dir.clone())?;
-    Ok(Some(Keeper::take_over(asker, record, Arc::clone(dir), owner)))
+    Ok(Some(Keeper::take_over(asker, record, Arc::clone(dir), owner).with_masks(masks.clone())))
 }

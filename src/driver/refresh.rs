@@ -10,14 +10,18 @@ use tokio::time::Instant;
 
 use super::{
     asker::{AskError, Asker},
-    holdings::{Answer, Timed},
+    authorities,
+    holdings::{Answer, Revocable},
     keeper::{Item, Keeper},
+    loss,
+    outage::Ending,
     plan::CertificatePlan,
+    resume,
+    turns::Turn,
 };
 use crate::{
-    domain::{RelPath, Session, TaskEvent},
-    lease::{self, Schedule},
-    pki::IssuedCertificate,
+    domain::{Loss, RelPath},
+    lease,
     template::Dependency,
     vault::Kind,
 };
@@ -29,30 +33,67 @@ const GONE_PAUSE: Duration = Duration::from_secs(16);
 /// Longest wait before something without a sooner deadline is asked for again after a refusal.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
+/// Longest wait before a server that is away is asked again for the same; turns keep the node's tasks apart.
+const SILENCE_PAUSE: Duration = Duration::from_secs(5);
+
 /// How often something has failed in a row.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Failure {
     count: u32,
     told: bool,
+    silent: bool,
+    loss: Option<Loss>,
+    agreeing: u32,
 }
 
-/// Refreshes `item`. Returns whether something changed that the files may show.
-pub(super) async fn refresh(keeper: &mut Keeper, item: &Item) -> bool {
+impl Failure {
+    /// Says whether the server did not answer the last time.
+    pub(super) fn is_silence(&self) -> bool {
+        self.silent
+    }
+
+    /// Says whether so many answers in a row say that it is lost that it is to be believed.
+    pub(super) fn is_loss(&self) -> bool {
+        self.agreeing >= GONE_ANSWERS
+    }
+
+    /// Notes that the task's history has it.
+    pub(super) fn told(&mut self) {
+        self.told = true;
+    }
+
+    fn count(&mut self, error: &AskError) {
+        self.count = self.count.saturating_add(1);
+        self.silent = error.is_silence();
+        let loss = error.loss();
+        let before = if loss == self.loss { self.agreeing } else { 0 };
+        (self.loss, self.agreeing) = (loss, if loss.is_some() { before.saturating_add(1) } else { 0 });
+    }
+}
+
+/// Refreshes `item` and ends the turn. Returns whether something changed that the files may show.
+pub(super) async fn refresh(keeper: &mut Keeper, item: &Item, turn: Turn) -> bool {
     let outcome = match item {
         Item::Session => session(keeper).await,
         Item::Answer(dependency) => answer(keeper, dependency).await,
+        Item::Authorities(mount) => authorities::look(keeper, mount).await,
         Item::Certificate(name) => certificate(keeper, name).await,
-        Item::Generations => Ok(false),
-        Item::Publish => Ok(true),
+        Item::Rest(item) => resume::learn(keeper, item).await.map(|()| false),
+        Item::Ending(_) | Item::Generations | Item::Publish => Ok(false),
+        Item::Retired => keeper.end_retired().await.map(|()| false),
     };
     match outcome {
         Ok(changed) => {
-            succeeded(keeper, item);
-            changed
+            turn.answered();
+            succeeded(keeper, item) | changed
         }
         Err(error) => {
+            match error.is_silence() {
+                true => turn.silent(error.retry_after(), &error),
+                false => turn.answered(),
+            }
             failed(keeper, item, &error);
-            false
+            loss::notice(keeper, item, &error).await
         }
     }
 }
@@ -71,7 +112,7 @@ async fn session(keeper: &mut Keeper) -> Result<bool, AskError> {
             }
             if let Some(session) = &mut keeper.holdings.session {
                 session.renewed(granted);
-                schedule_session(&mut keeper.schedule, session, SystemTime::now());
+                keeper.agenda.session(session);
             }
             Ok(false)
         }
@@ -81,16 +122,14 @@ async fn session(keeper: &mut Keeper) -> Result<bool, AskError> {
 }
 
 /// Logs in, asks for everything leased under the new token, and notes the old token as superseded.
-async fn log_in_anew(keeper: &mut Keeper) -> Result<bool, AskError> {
+pub(super) async fn log_in_anew(keeper: &mut Keeper) -> Result<bool, AskError> {
     let session = keeper.asker.login().await?;
-    let leased: Vec<Dependency> = keeper
-        .holdings
-        .answers
-        .iter()
-        .filter(|(_, answer)| answer.lease.is_some())
-        .map(|(dependency, _)| dependency.clone())
-        .collect();
-    let answers = match keeper.asker.ask_each(&session.value.token, leased).await {
+    // Until all is there the new token is one that nobody needs: a process that takes over from here would revoke it.
+    keeper.holdings.superseded.tokens.push((session.value.accessor.clone(), session.value.token.clone()));
+    keeper.save();
+    let asked = keeper.asker.ask_each(&session.value.token, keeper.leased()).await;
+    keeper.holdings.superseded.tokens.retain(|(_, token)| *token != session.value.token);
+    let answers = match asked {
         Ok(answers) => answers,
         Err(error) => {
             // The new token carries what was obtained so far; both end together.
@@ -98,13 +137,13 @@ async fn log_in_anew(keeper: &mut Keeper) -> Result<bool, AskError> {
             return Err(error);
         }
     };
-    schedule_session(&mut keeper.schedule, &session, SystemTime::now());
+    keeper.agenda.session(&session);
     if let Some(old) = keeper.holdings.session.replace(session) {
         keeper.holdings.superseded.tokens.push((old.value.accessor, old.value.token));
     }
     for (dependency, answer) in answers {
-        schedule_answer(&mut keeper.schedule, &keeper.asker, &dependency, &answer);
-        keeper.holdings.answers.insert(dependency, answer);
+        succeeded(keeper, &Item::Answer(dependency.clone()));
+        keeper.hold(dependency, answer);
     }
     keeper.save();
     Ok(true)
@@ -118,7 +157,7 @@ async fn answer(keeper: &mut Keeper, dependency: &Dependency) -> Result<bool, As
         return ask_again(keeper, dependency, &held).await;
     }
     let token = keeper.asker.token(&keeper.holdings).map_err(AskError::Driver)?;
-    match keeper.asker.renew_lease(&token, &lease.value.id).await {
+    match keeper.asker.renew(&token, &lease.value.id, &held).await {
         Ok(granted) if lease::needs_replacement(lease.first, granted, granted) => {
             ask_again(keeper, dependency, &held).await
         }
@@ -127,7 +166,7 @@ async fn answer(keeper: &mut Keeper, dependency: &Dependency) -> Result<bool, As
                 lease.renewed(granted);
             }
             if let Some(answer) = keeper.holdings.answers.get(dependency) {
-                schedule_answer(&mut keeper.schedule, &keeper.asker, dependency, answer);
+                keeper.agenda.answer(dependency, answer);
             }
             Ok(false)
         }
@@ -141,28 +180,30 @@ async fn answer(keeper: &mut Keeper, dependency: &Dependency) -> Result<bool, As
 /// Asks for the same thing once more; a leased one is a new credential, an unleased one may be unchanged.
 async fn ask_again(keeper: &mut Keeper, dependency: &Dependency, held: &Answer) -> Result<bool, AskError> {
     let token = keeper.asker.token(&keeper.holdings).map_err(AskError::Driver)?;
-    let is_static = held.lease.is_none() && held.expiration().is_none() && !dependency.is_write();
+    let is_static =
+        held.lease.is_none() && held.lost.is_none() && held.expiration().is_none() && !dependency.is_write();
     let asked = match is_static {
         true => keeper.asker.look(&token, dependency).await,
         false => keeper.asker.ask(&token, dependency).await,
     };
     let fresh = match asked {
         Ok(fresh) => fresh,
+        Err(error) if error.is_loss() && held.is_absent() => {
+            keeper.agenda.answer(dependency, held);
+            return Ok(false);
+        }
         Err(error) => return token_is_dead(keeper, error),
     };
-    schedule_answer(&mut keeper.schedule, &keeper.asker, dependency, &fresh);
-    if let Some(lease) = &held.lease {
-        keeper.holdings.superseded.leases.push(lease.value.id.clone());
-    }
-    let changed = fresh.value["data"] != held.value["data"];
-    keeper.holdings.answers.insert(dependency.clone(), fresh);
+    keeper.holdings.superseded.add(held);
+    let changed = fresh.value["data"] != held.value["data"] || held.lost.is_some();
+    keeper.hold(dependency.clone(), fresh);
     Ok(changed)
 }
 
 /// Has the login looked after first when its token has died; the failed thing is tried again afterwards.
 fn token_is_dead(keeper: &mut Keeper, error: AskError) -> Result<bool, AskError> {
     if error.kind() == Some(Kind::TokenDead) {
-        keeper.schedule.set(Item::Session, Instant::now());
+        keeper.agenda.set(Item::Session, Instant::now());
     }
     Err(error)
 }
@@ -170,13 +211,24 @@ fn token_is_dead(keeper: &mut Keeper, error: AskError) -> Result<bool, AskError>
 /// Has a new certificate issued for a new key.
 async fn certificate(keeper: &mut Keeper, name: &RelPath) -> Result<bool, AskError> {
     let Some(plan) = find_certificate(&keeper.asker, name) else { return Ok(false) };
+    let (roots_changed, wait) = authorities::wait_before(keeper, &plan.mount, name).await;
+    if let Some(wait) = wait {
+        keeper.agenda.set_in(Item::Certificate(name.clone()), wait);
+        return Ok(roots_changed);
+    }
     let token = keeper.asker.token(&keeper.holdings).map_err(AskError::Driver)?;
     let issued = match keeper.asker.issue(&token, &plan).await {
         Ok(issued) => issued,
         Err(error) => return token_is_dead(keeper, error),
     };
-    schedule_certificate(&mut keeper.schedule, name, &issued, SystemTime::now());
-    keeper.holdings.certificates.insert(name.clone(), issued);
+    keeper.agenda.certificate(name, &issued);
+    if let Some(replaced) = keeper.holdings.certificates.insert(name.clone(), issued) {
+        keeper.holdings.trust.entry(plan.mount.clone()).or_default().keep(&replaced);
+        if keeper.holdings.revocable.contains_key(name) {
+            let revocable = Revocable { mount: plan.mount, certificate: replaced };
+            keeper.holdings.superseded.certificates.push(revocable);
+        }
+    }
     Ok(true)
 }
 
@@ -184,73 +236,53 @@ fn find_certificate(asker: &Asker, name: &RelPath) -> Option<CertificatePlan> {
     asker.plan.certificates.iter().find(|plan| plan.request.name == *name).cloned()
 }
 
-fn succeeded(keeper: &mut Keeper, item: &Item) {
-    if keeper.failures.remove(item).is_some_and(|failure| failure.told) {
-        keeper
-            .asker
-            .parts
-            .tell(TaskEvent::new(&keeper.asker.plan.meta, format!("{} is fresh again", keeper.asker.describe(item))));
+/// Forgets the trouble with `item`. Returns whether files come back that had gone with it.
+fn succeeded(keeper: &mut Keeper, item: &Item) -> bool {
+    let failed = keeper.failures.remove(item).is_some_and(|failure| failure.told);
+    let ended = keeper.endings.remove(item).is_some_and(Ending::has_ended);
+    if failed || ended {
+        keeper.asker.tell(format!("{} is fresh again", keeper.asker.describe(item)));
     }
+    keeper.holdings.lapsed.remove(item)
 }
 
-/// Schedules the next try, and says so once per trouble.
+/// Plans the next try, and says so once per trouble; an absent server is told of for all together.
 fn failed(keeper: &mut Keeper, item: &Item, error: &AskError) {
     let failure = keeper.failures.entry(item.clone()).or_default();
-    failure.count = failure.count.saturating_add(1);
-    let gone = matches!(error.kind(), Some(Kind::Deleted | Kind::NotFound));
-    let pause = match error.kind() {
-        Some(_) if gone => GONE_PAUSE,
-        Some(kind) if error.is_transient() || kind == Kind::TokenDead => {
-            lease::backoff(failure.count, fraction()).max(error.retry_after())
+    failure.count(error);
+    let (mut pause, patience) = pause(failure.count, error);
+    if error.loss().is_some() && matches!(item, Item::Answer(_)) {
+        let poll = keeper.asker.parts.settings.refresh.kv_poll;
+        pause = if failure.is_loss() { poll } else { GONE_PAUSE.min(poll) };
+    }
+    // What is lost has an event of its own, once that is certain.
+    let is_loss = error.loss().is_some() && matches!(item, Item::Answer(_));
+    let is_loud = !failure.told && failure.count >= patience && is_credential(item) && !is_loss;
+    failure.told |= is_loud;
+    keeper.agenda.set_in(item.clone(), pause);
+    let (what, tries) = (keeper.asker.describe(item), keeper.failures.get(item).map_or(0, |failure| failure.count));
+    tracing::warn!(task_id = %keeper.asker.plan.meta.id, item = %what, tries, %error, "Refreshing failed; what is held stays");
+    if is_loud {
+        keeper.asker.tell(format!("{what} could not be refreshed, what is held stays: {error}"));
+    }
+}
+
+/// Returns how long to wait after `tries` failures, and how many of this kind are borne in silence.
+fn pause(tries: u32, error: &AskError) -> (Duration, u32) {
+    match error.kind() {
+        Some(Kind::Deleted | Kind::NotFound) => (GONE_PAUSE, u32::MAX),
+        Some(_) if error.is_silence() => {
+            (lease::backoff(tries, fraction()).min(SILENCE_PAUSE).max(error.retry_after()), u32::MAX)
         }
-        _ => REFUSED_PAUSE.mul_f64(0.5 + fraction() / 2.0),
-    };
-    keeper.schedule.set(item.clone(), Instant::now() + pause);
-    let patience = match error.kind() {
-        Some(_) if gone => GONE_ANSWERS,
         // The login is looked after next, and most often that mends it.
-        Some(Kind::TokenDead) => 2,
-        _ => 1,
-    };
-    let loud = !failure.told && failure.count >= patience;
-    let what = keeper.asker.describe(item);
-    tracing::warn!(task_id = %keeper.asker.plan.meta.id, item = %what, tries = failure.count, %error, "Refreshing failed; what is held stays");
-    if loud {
-        failure.told = true;
-        let text = format!("{what} could not be refreshed, what is held stays: {error}");
-        keeper.asker.parts.tell(TaskEvent::new(&keeper.asker.plan.meta, text));
+        Some(Kind::TokenDead) => (lease::backoff(tries, fraction()), 2),
+        Some(_) if error.is_transient() => (lease::backoff(tries, fraction()).max(error.retry_after()), 1),
+        _ => (REFUSED_PAUSE.mul_f64(0.5 + fraction() / 2.0), 1),
     }
 }
 
-/// Plans the renewal of a login that may have been granted by an earlier process.
-pub(super) fn schedule_session(schedule: &mut Schedule<Item>, session: &Timed<Session>, now: SystemTime) {
-    if session.life > Duration::ZERO {
-        let rest = session.rest(now);
-        schedule.set(Item::Session, Instant::now() + lease::renew_after(rest, fraction()));
-    }
-}
-
-/// Plans the renewal of a lease, or the next look at an answer that has none.
-pub(super) fn schedule_answer(schedule: &mut Schedule<Item>, asker: &Asker, dependency: &Dependency, answer: &Answer) {
-    let now = SystemTime::now();
-    let after = match (&answer.lease, answer.expiration()) {
-        (Some(lease), _) => lease::renew_after(lease.rest(now), fraction()),
-        (None, Some(end)) => lease::certificate_due(answer.read_at, end, now, fraction()),
-        (None, None) if dependency.is_write() => return,
-        (None, None) => lease::poll_after(asker.parts.settings.refresh.kv_poll, fraction()),
-    };
-    schedule.set(Item::Answer(dependency.clone()), Instant::now() + after);
-}
-
-/// Plans the re-issue of a certificate from its own dates.
-pub(super) fn schedule_certificate(
-    schedule: &mut Schedule<Item>,
-    name: &RelPath,
-    certificate: &IssuedCertificate,
-    now: SystemTime,
-) {
-    let after = lease::certificate_due(certificate.not_before, certificate.not_after, now, fraction());
-    schedule.set(Item::Certificate(name.clone()), Instant::now() + after);
+fn is_credential(item: &Item) -> bool {
+    matches!(item, Item::Answer(_) | Item::Certificate(_) | Item::Session)
 }
 
 fn fraction() -> f64 {

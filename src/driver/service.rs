@@ -14,16 +14,21 @@ use tokio::sync::OnceCell;
 use tokio_stream::wrappers::BroadcastStream;
 
 use super::{
-    Class, DriverError, Fingerprint, Settings, Started, TaskDriver, TaskStatus, Usage, fingerprint, launch,
-    parts::Parts, prepare, recover, supervisor::Task, sweep, tasks::Tasks, usage,
+    Class, DriverError, ExecSession, Figures, Fingerprint, Listen, NetworkMade, NetworkRequest, Settings, Started,
+    TaskDriver, TaskStatus, Usage, exec, figures, fingerprint, images, launch, network, node, parts::Parts, prepare,
+    recover, supervisor::Task, sweep, tasks::Tasks, usage,
 };
 use crate::{
     container,
-    domain::{ExecOutput, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec, fail_point},
+    domain::{
+        ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec, fail_point,
+    },
 };
 
 /// Longest time a destroy waits for the server to take a revocation; the sweeper goes on after it.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
+/// Longest time that the process's end waits for commands to be ended; an agent kills after two seconds.
+const LEAVING: Duration = Duration::from_millis(300);
 /// What a process that was taken over from says.
 pub(super) const SUPERSEDED: &str =
     "another process of this driver has taken over the state directory; stop one of the two agents";
@@ -84,6 +89,8 @@ impl Driver {
     fn sweep(&self, parts: &Arc<Parts>) {
         if self.shared.sweeping.set(()).is_ok() {
             tokio::spawn(sweep::run(Arc::clone(parts), Arc::clone(&self.shared.tasks)));
+            tokio::spawn(images::run(Arc::clone(parts)));
+            tokio::spawn(node::run(Arc::clone(parts)));
         }
     }
 
@@ -102,6 +109,10 @@ impl TaskDriver for Driver {
     fn configure(&self, settings: Settings) -> Result<(), DriverError> {
         *self.shared.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
         Ok(())
+    }
+
+    fn collects_output(&self) -> bool {
+        self.shared.settings.read().unwrap_or_else(PoisonError::into_inner).container.logging.collect
     }
 
     fn fingerprints(&self) -> BoxStream<'static, Fingerprint> {
@@ -130,14 +141,16 @@ impl TaskDriver for Driver {
         stream::once(events).flatten().boxed()
     }
 
-    async fn start(&self, spec: TaskSpec) -> Result<Started, DriverError> {
+    async fn start(&self, mut spec: TaskSpec) -> Result<Started, DriverError> {
         let id = spec.meta.id.clone();
         let parts = self.acting_parts().await?;
+        spec.logs = spec.logs.filter(|_| parts.settings.container.logging.collect);
         let exists = || DriverError::new(Class::TaskExists, format!("task {id} has been started already"));
         let _claim = self.tasks().claim_soon(&id.key()).await.ok_or_else(exists)?;
         self.undo_earlier(&parts, &spec).await?;
         let logs = spec.logs.clone();
-        let launched = launch::launch(&parts, spec).await;
+        let launched = launch::launch(&parts, self.tasks(), spec).await;
+        parts.tally.count_start(launched.is_ok());
         // An agent whose readers hang takes four seconds to report a start that failed.
         if let (Err(_), Some(logs)) = (&launched, &logs) {
             container::hang_up(logs);
@@ -155,7 +168,8 @@ impl TaskDriver for Driver {
         let parts = self.acting_parts().await?;
         let busy = || DriverError::new(Class::StateUnavailable, format!("task {} is being started or undone", task.id));
         let _claim = self.tasks().claim_soon(&task.id.key()).await.ok_or_else(busy)?;
-        self.tasks().insert(recover::recover(&parts, task, logs, state)?);
+        self.tasks().insert(recover::recover(&parts, task, logs, state).await?);
+        parts.tally.count_recovery();
         Ok(())
     }
 
@@ -196,6 +210,7 @@ impl TaskDriver for Driver {
             *task.stopping.lock().await = true;
         }
         parts.engine.remove(&task.container).await?;
+        parts.images.release(&id.key());
         fail_point("removed");
         let released = async {
             task.exit.wait_for(Option::is_some).await.ok();
@@ -224,6 +239,11 @@ impl TaskDriver for Driver {
         Ok(self.parts().await?.engine.exec(&task.container, &command, timeout).await?)
     }
 
+    async fn exec_stream(&self, id: &TaskId, request: ExecRequest) -> Result<ExecSession, DriverError> {
+        let task = self.tasks().get(id)?;
+        exec::open(&self.parts().await?, &task.meta, &task.container, &request).await
+    }
+
     fn stats(&self, id: &TaskId, interval: Duration) -> Result<BoxStream<'static, Usage>, DriverError> {
         let task = self.tasks().get(id)?;
         let parts = self
@@ -235,9 +255,31 @@ impl TaskDriver for Driver {
         Ok(usage::stream(parts, task, interval))
     }
 
+    fn metrics(&self) -> Option<Listen> {
+        self.shared.settings.read().unwrap_or_else(PoisonError::into_inner).metrics.clone()
+    }
+
+    async fn figures(&self) -> Result<Arc<Figures>, DriverError> {
+        Ok(figures::look(&*self.acting_parts().await?, self.tasks()).await)
+    }
+
+    async fn create_network(&self, wanted: NetworkRequest) -> Result<NetworkMade, DriverError> {
+        network::create(&self.acting_parts().await?, self.tasks(), &wanted).await
+    }
+
+    async fn destroy_network(&self, alloc_id: &str) -> Result<(), DriverError> {
+        network::destroy(&*self.parts().await?, self.tasks(), alloc_id).await
+    }
+
     async fn shutdown(&self) {
         for task in self.tasks().all() {
             task.detach.cancel();
+        }
+        if let Some(parts) = self.shared.parts.get() {
+            parts.leaving.close();
+            if tokio::time::timeout(LEAVING, parts.leaving.wait()).await.is_err() {
+                tracing::warn!("A command that nobody attends any more could not be ended in time and may still run");
+            }
         }
     }
 }

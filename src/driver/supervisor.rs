@@ -1,20 +1,22 @@
 //! The one owner of a running task.
 //!
 //! Waits for the next event (the container ended, the keeper published a change), handles it, and when the container has
-//! ended reports that once and gives back everything the task held. Stopping comes from outside through the engine; this
-//! task only sees its effect. When the plugin ends, the supervisor lets go: it never ends a task.
+//! ended reports that once and gives back everything the task held. Telling the container of a change goes on beside the
+//! waiting, so that an end is seen during a slow script; only a restart, whose end is none, stands alone. Stopping comes
+//! from outside through the engine; this task only sees its effect. When the plugin ends, the supervisor lets go: it ends a
+//! task only where the job itself says that a failure shall.
 
 use std::{sync::Arc, time::SystemTime};
 
 use futures_util::future::BoxFuture;
 use tokio::{
     sync::{Mutex, mpsc, watch},
-    task::{AbortHandle, JoinHandle},
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    act::{self, Change},
+    act::{self, Order, Told},
     cursor::CursorFile,
     finish,
     holdings::Holdings,
@@ -72,7 +74,9 @@ pub(super) struct Supervisor {
     container: ContainerId,
     pump: LogPump,
     keeper: Option<(JoinHandle<Holdings>, CancellationToken)>,
-    changes: mpsc::Receiver<Change>,
+    orders: mpsc::Receiver<Order>,
+    /// Why the task was ended by its own rules.
+    failed: Option<String>,
     dir: Option<Arc<SecretsDir>>,
     exit: watch::Sender<Option<Ended>>,
     released: watch::Sender<bool>,
@@ -101,9 +105,17 @@ pub(super) struct Charge {
 
 /// What can happen next.
 enum Event {
-    Changed(Change),
     Detached,
     Exited(ExitResult),
+    Ordered(Order),
+    Told(Told),
+}
+
+/// Something that is being done to the container.
+struct Work {
+    doing: BoxFuture<'static, Told>,
+    /// The container ends and starts again meanwhile.
+    restarts: bool,
 }
 
 impl Supervisor {
@@ -111,7 +123,7 @@ impl Supervisor {
     pub(super) fn spawn(parts: Arc<Parts>, charge: Charge) -> Task {
         let (exit, exit_seen) = watch::channel(None);
         let (released, released_seen) = watch::channel(false);
-        let (sender, changes) = mpsc::channel(1);
+        let (sender, orders) = mpsc::channel(2);
         let detach = CancellationToken::new();
         let leave = detach.child_token();
         let stopping = Arc::new(Mutex::new(false));
@@ -132,7 +144,8 @@ impl Supervisor {
             container: charge.container,
             pump: charge.pump,
             keeper,
-            changes,
+            orders,
+            failed: None,
             dir: charge.dir,
             exit,
             released,
@@ -145,26 +158,66 @@ impl Supervisor {
     }
 
     async fn run(mut self) {
-        let cursor = tokio::spawn(CursorFile::of(&self.parts, &self.key).follow(self.pump.watch())).abort_handle();
         self.finish_restart().await;
         let mut wait = self.wait();
+        let mut work: Option<Work> = None;
         let exit = loop {
-            match self.next_event(&mut wait).await {
-                Event::Changed(change) => {
-                    if act::carry_out(&self.parts, &self.meta, &self.container, &self.stopping, change).await {
+            match self.next_event(&mut wait, &mut work).await {
+                Event::Ordered(order) => work = Some(self.obey(order)),
+                Event::Told(told) => {
+                    let restart = work.take().is_some_and(|work| work.restarts);
+                    if told.restarted {
                         self.pump.wake();
                     }
-                    wait = self.wait();
+                    // A wait that was pending across a restart may answer with the end of the run before.
+                    if restart {
+                        wait = self.wait();
+                    }
+                    if let Some(why) = told.failed {
+                        work = Some(self.fail(why));
+                    }
                 }
-                Event::Detached => {
-                    cursor.abort();
-                    CursorFile::of(&self.parts, &self.key).write(&self.pump.status().cursor).ok();
-                    return;
-                }
+                Event::Detached => return,
                 Event::Exited(exit) => break exit,
             }
         };
-        self.end(exit, &cursor).await;
+        drop(work);
+        let exit = self.explained(exit);
+        self.end(exit).await;
+    }
+
+    /// Begins what the keeper has ordered.
+    fn obey(&mut self, order: Order) -> Work {
+        let change = match order {
+            Order::Act(change) => change,
+            Order::Fail(why) => return self.fail(why),
+        };
+        let restarts = change.restarts();
+        let (parts, meta) = (Arc::clone(&self.parts), self.meta.clone());
+        let (container, stopping) = (self.container.clone(), Arc::clone(&self.stopping));
+        let doing = async move { act::carry_out(&parts, &meta, &container, &stopping, change).await };
+        Work { doing: Box::pin(doing), restarts }
+    }
+
+    /// Ends the task as failed; its end is then seen as any other.
+    fn fail(&mut self, why: String) -> Work {
+        self.parts.tell(TaskEvent::new(&self.meta, format!("Task is ended: {why}")));
+        self.failed = Some(why);
+        let (parts, container) = (Arc::clone(&self.parts), self.container.clone());
+        let stopping = Arc::clone(&self.stopping);
+        let doing = async move {
+            act::end_failed(&parts, &container, &stopping).await;
+            Told::default()
+        };
+        Work { doing: Box::pin(doing), restarts: false }
+    }
+
+    /// Adds to an end why we brought it about, so that it counts as a failure whatever the exit code.
+    fn explained(&mut self, mut exit: ExitResult) -> ExitResult {
+        if let Some(why) = self.failed.take() {
+            exit.message = Some(exit.message.map_or(why.clone(), |message| format!("{why}; {message}")));
+        }
+        exit
     }
 
     /// Starts the container again when the process before this one died between its stop and its start.
@@ -195,12 +248,22 @@ impl Supervisor {
         })
     }
 
-    async fn next_event(&mut self, wait: &mut BoxFuture<'static, ExitResult>) -> Event {
+    async fn next_event(&mut self, wait: &mut BoxFuture<'static, ExitResult>, work: &mut Option<Work>) -> Event {
+        let idle = work.is_none();
+        let restarts = work.as_ref().is_some_and(|work| work.restarts);
+        let told = async {
+            match work {
+                Some(work) => (&mut work.doing).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = self.detach.cancelled() => Event::Detached,
-            exit = wait => Event::Exited(exit),
-            Some(change) = self.changes.recv() => Event::Changed(change),
+            // A restart that is cut off would leave the container standing until the next process comes.
+            () = self.detach.cancelled(), if !restarts => Event::Detached,
+            told = told => Event::Told(told),
+            exit = wait, if !restarts => Event::Exited(exit),
+            Some(order) = self.orders.recv(), if idle => Event::Ordered(order),
         }
     }
 
@@ -223,9 +286,8 @@ impl Supervisor {
     }
 
     /// Reports the end once the output is complete, then gives everything back.
-    async fn end(mut self, exit: ExitResult, cursor: &AbortHandle) {
+    async fn end(mut self, exit: ExitResult) {
         self.drain().await;
-        cursor.abort();
         self.note_end(&exit).await;
         fail_point("ended");
         self.exit.send_replace(Some(Ended { exit, at: SystemTime::now() }));

@@ -3,9 +3,9 @@
 //! Runs from the first fingerprint on. What an unfinished start left is undone at once; a running task that no
 //! orchestrator asks for is undone after the grace; an ended task whose credentials could not be revoked is tried again.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{collections::HashSet, sync::Arc, time::SystemTime};
 
-use super::{DriverError, finish, parts::Parts, prepare, record::Record, tasks::Tasks};
+use super::{DriverError, finish, network, parts::Parts, prepare, receipts::Receipts, record::Record, tasks::Tasks};
 use crate::{
     domain::{TaskKey, TaskMeta},
     journal::OpenTask,
@@ -14,9 +14,14 @@ use crate::{
 /// Pause between two rounds; an ended task's credentials are dead at most this long after the server is back.
 const ROUND: std::time::Duration = std::time::Duration::from_secs(10);
 
+/// Time for the server to finish what a killed process had asked for. A lease that it makes for a token that was revoked
+/// meanwhile would live on alone.
+const SETTLE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Sweeps for as long as the process lives.
 pub(super) async fn run(parts: Arc<Parts>, tasks: Arc<Tasks>) {
     let since = SystemTime::now();
+    tokio::time::sleep(SETTLE).await;
     loop {
         let grace_over = since.elapsed().unwrap_or_default() >= parts.settings.refresh.reap_after;
         for open in parts.journal.open_tasks() {
@@ -27,6 +32,7 @@ pub(super) async fn run(parts: Arc<Parts>, tasks: Arc<Tasks>) {
         if grace_over {
             sweep_strays(&parts, &tasks).await;
         }
+        network::sweep(&parts, &tasks, since.elapsed().unwrap_or_default()).await;
         tokio::time::sleep(ROUND.min(parts.settings.refresh.reap_after)).await;
     }
 }
@@ -69,19 +75,27 @@ async fn undo_unknown(parts: &Parts, key: &TaskKey) -> Result<(), DriverError> {
         return undo(parts, &record.meta, key).await;
     }
     prepare::remove(parts, key).await?;
+    finish::await_lost(parts, key, &Receipts::of_unknown(parts, key), &[]).await?;
     parts.tmpfs.remove(key)?;
     parts.journal.close(key).await?;
     Ok(())
 }
 
-/// Removes containers and directories with our marks that neither a task nor the journal knows.
+/// Removes containers and directories with our marks that neither a task nor the journal knows, and forgets users of images
+/// that are no more.
 async fn sweep_strays(parts: &Arc<Parts>, tasks: &Tasks) {
-    let known: Vec<TaskKey> = parts.journal.open_tasks().into_iter().map(|open| open.key).collect();
+    let known: HashSet<TaskKey> = parts.journal.open_tasks().into_iter().map(|open| open.key).collect();
     let mut strays: Vec<TaskKey> = parts.tmpfs.list().unwrap_or_default();
     if let Ok(containers) = parts.engine.list_ours().await {
-        strays.extend(containers.into_iter().filter_map(|container| container.task_key));
+        let networks = network::image_users(parts, &containers);
+        let marked: HashSet<TaskKey> = containers.into_iter().filter_map(|container| container.task_key).collect();
+        let running = tasks.all().into_iter().map(|task| task.meta.id.key());
+        let users = running.chain(networks).chain(known.iter().cloned()).chain(marked.iter().cloned());
+        parts.images.reconcile(&users.collect());
+        strays.extend(marked);
     }
     strays.retain(|key| !known.contains(key));
+    strays.sort();
     strays.dedup();
     for key in strays {
         let Some(_claim) = tasks.claim(&key) else { continue };

@@ -16,7 +16,7 @@ use crate::{
     container::{Fault, MemoryEngine, Op},
     domain::{
         ChangeAction, ContainerOptions, ExitResult, Isolation, Resources, SecretRequest, Signal, TaskMeta, TaskSpec,
-        TemplateRequest,
+        TemplateRequest, Upkeep,
     },
     identity::{Rule, Rules},
     journal::{self, Journal},
@@ -24,8 +24,33 @@ use crate::{
     vault::{Kind, Memory, NodeKey, Vault},
 };
 
+mod certificates;
+mod changes;
+mod clusters;
+mod outages;
+mod receipts;
+mod scale;
+
 const KV: &str = "kv/data/shop";
 const DB: &str = "database/creds/shop";
+
+/// Grants the tasks of the one job their login and what `grants` says.
+fn rules(grants: Rule) -> Rules {
+    let rule = Rule {
+        namespace: "default".into(),
+        job: "shop".into(),
+        group: "*".into(),
+        task: "*".into(),
+        roles: vec!["shop".into()],
+        ..grants
+    };
+    Rules::load(&[rule]).expect("good rules")
+}
+
+/// An action that nobody waits for.
+fn at_once(action: ChangeAction) -> Upkeep {
+    Upkeep { splay: Duration::ZERO, ..action.into() }
+}
 
 /// A machine in small: directories, an engine, a server.
 struct Bench {
@@ -66,16 +91,7 @@ impl Bench {
     fn settings(&self) -> Settings {
         let millis = Duration::from_millis;
         Settings {
-            rules: Rules::load(&[Rule {
-                namespace: "default".into(),
-                job: "shop".into(),
-                group: "*".into(),
-                task: "*".into(),
-                roles: vec!["shop".into()],
-                paths: vec![KV.into(), DB.into()],
-                ..Rule::default()
-            }])
-            .expect("good rules"),
+            rules: rules(Rule { paths: vec![KV.into(), DB.into()], ..Rule::default() }),
             auth: AuthSettings {
                 mount: "jwt".into(),
                 method: AuthMethod::Driver {
@@ -83,6 +99,7 @@ impl Bench {
                     issuer: "strongbox".into(),
                     audience: "vault.io".into(),
                 },
+                ..AuthSettings::default()
             },
             tmpfs: tmpfs::Settings { runtime_dir: self.path("run"), ..tmpfs::Settings::default() },
             journal: journal::Settings { state_dir: self.path("state") },
@@ -99,7 +116,10 @@ impl Bench {
     }
 
     fn driver(&self) -> Driver {
-        let settings = self.settings();
+        self.driver_with(self.settings())
+    }
+
+    fn driver_with(&self, settings: Settings) -> Driver {
         let journal = Journal::open(&settings.journal).expect("a journal");
         let vault: Arc<dyn Vault> = self.vault.clone();
         Driver::over(Parts::new(settings, Arc::new(self.engine.clone()), Some(vault), journal).expect("parts"))
@@ -130,14 +150,17 @@ impl Bench {
             resources: Resources { cpu_shares: 100, memory_limit: 64 << 20, ..Resources::default() },
             ports: Vec::new(),
             mounts: Vec::new(),
+            devices: Default::default(),
             isolation: Isolation::None,
+            dns: Default::default(),
             container: ContainerOptions { image: "busybox:1".into(), ..ContainerOptions::default() },
             vault_role: None,
-            secrets: vec![SecretRequest {
-                name: "db".parse().expect("a name"),
-                path: DB.parse().expect("a path"),
-                on_change: ChangeAction::Restart,
-            }],
+            server: Default::default(),
+            secrets: vec![SecretRequest::new(
+                "db".parse().expect("a name"),
+                DB.parse().expect("a path"),
+                at_once(ChangeAction::Restart),
+            )],
             certificates: Vec::new(),
             templates: vec![TemplateRequest {
                 destination: "app.env".parse().expect("a name"),
@@ -145,7 +168,9 @@ impl Bench {
                 left_delimiter: "{{".into(),
                 right_delimiter: "}}".into(),
                 mode: 0o400,
-                on_change: ChangeAction::Signal(Signal::HUP),
+                env: false,
+                access: Default::default(),
+                upkeep: at_once(ChangeAction::Signal(Signal::HUP)),
             }],
         }
     }
@@ -249,6 +274,18 @@ async fn a_failed_start_leaves_nothing_whatever_failed() {
         driver.destroy(&bench.spec("2").meta.id, true).await.expect("destroyed");
         bench.is_clean().await;
     }
+}
+
+#[tokio::test]
+async fn an_image_that_vanishes_before_its_container_is_made_is_got_once_more() {
+    let bench = Bench::new();
+    let driver = bench.driver();
+    bench.engine.fail(Op::Create, Fault::ImageUnavailable);
+    let spec = bench.spec("1");
+    driver.start(spec.clone()).await.expect("it starts");
+    assert_eq!((bench.engine.calls(Op::EnsureImage), bench.engine.calls(Op::Create)), (2, 2));
+    driver.destroy(&spec.meta.id, true).await.expect("destroyed");
+    bench.is_clean().await;
 }
 
 #[tokio::test]

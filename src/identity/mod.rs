@@ -18,5 +18,5 @@ pub use encode::{EmptyText, encode, fit};
 pub use glob::Glob;
 pub use identify::Identity;
 pub use pattern::{Pattern, PatternError};
-pub use rules::{PolicyRefused, Rule, Rules, RulesError};
-pub use settings::{IdentityError, Settings};
+pub use rules::{Place, PolicyRefused, Rule, Rules, RulesError};
+pub use settings::{IdentityError, Settings, check_role_pattern};

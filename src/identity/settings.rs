@@ -151,6 +151,11 @@ impl Settings {
     }
 }
 
+/// Says whether `text` is a pattern for the name of a role or policy.
+pub fn check_role_pattern(text: &str) -> Result<(), IdentityError> {
+    role("pattern", text).map(|_| ())
+}
+
 /// Reads a pattern for a role.
 pub(super) fn role(setting: &'static str, text: &str) -> Result<Pattern, IdentityError> {
     let check = || {

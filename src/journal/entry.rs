@@ -47,6 +47,9 @@ pub enum Step {
     LoggedIn {
         /// The token's name; a batch token has none and dies by its deadline.
         accessor: Option<Accessor>,
+        /// The cluster that it is of, empty for the default one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        cluster: String,
         /// The server's namespace, empty for the root.
         namespace: String,
         /// When it ends by itself, if it does.
@@ -57,6 +60,9 @@ pub enum Step {
     Leased {
         /// Which lease.
         lease_id: LeaseId,
+        /// The cluster that it is of, empty for the default one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        cluster: String,
         /// The server's namespace, empty for the root.
         namespace: String,
         /// When it ends by itself, if it does.
@@ -65,6 +71,12 @@ pub enum Step {
     },
     /// The task has a certificate.
     Issued {
+        /// The cluster that it is of, empty for the default one.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        cluster: String,
+        /// The server's namespace, empty for the root.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        namespace: String,
         /// The engine's mount.
         mount: String,
         /// Its serial number.
@@ -215,13 +227,23 @@ pub(super) mod samples {
         let deadline = Some(UNIX_EPOCH + Duration::from_secs(1_800_003_600));
         let (accessor, lease_id) = (Accessor(format!("accessor-{n}")), LeaseId(format!("database/creds/x/{n}")));
         let (mount, serial) = ("pki".to_owned(), format!("0a:{n}"));
-        let namespace = String::new();
+        let (cluster, namespace) = ("eu".to_owned(), "team/a".to_owned());
         [
             Step::Intent { meta: Box::new(meta(n)) },
             Step::Mounted,
-            Step::LoggedIn { accessor: Some(accessor.clone()), namespace: namespace.clone(), deadline },
-            Step::Leased { lease_id: lease_id.clone(), namespace, deadline: None },
-            Step::Issued { mount: mount.clone(), serial: serial.clone(), not_after: UNIX_EPOCH },
+            Step::LoggedIn {
+                accessor: Some(accessor.clone()),
+                cluster: cluster.clone(),
+                namespace: namespace.clone(),
+                deadline,
+            },
+            Step::Leased {
+                lease_id: lease_id.clone(),
+                cluster: cluster.clone(),
+                namespace: namespace.clone(),
+                deadline: None,
+            },
+            Step::Issued { cluster, namespace, mount: mount.clone(), serial: serial.clone(), not_after: UNIX_EPOCH },
             Step::Container { id: "c0ffee".to_owned() },
             Step::Started,
             Step::Ended { exit: Some(ExitResult { exit_code: 3, ..ExitResult::default() }) },
@@ -259,6 +281,17 @@ mod tests {
         assert_eq!(Entry::from_line(newer.as_bytes()).map(|entry| entry.step), Some(Step::Unknown));
         let wider = line(&format!(r#"{{"key":"{key}","at":1,"step":"started","speed":9}}"#));
         assert_eq!(Entry::from_line(wider.as_bytes()).map(|entry| entry.step), Some(Step::Started));
+    }
+
+    #[test]
+    fn an_older_versions_credential_is_of_the_default_cluster() {
+        let line = |entry: &str| format!("{HEAD}{}{NECK}{entry}}}", checksum(entry));
+        let key = key(1);
+        let old = line(&format!(r#"{{"key":"{key}","at":1,"step":"leased","lease_id":"l","namespace":""}}"#));
+        let step = Entry::from_line(old.as_bytes()).map(|entry| entry.step);
+        assert!(matches!(step, Some(Step::Leased { cluster, .. }) if cluster.is_empty()));
+        let old = line(&format!(r#"{{"key":"{key}","at":1,"step":"issued","mount":"m","serial":"s","not_after":9}}"#));
+        assert!(matches!(Entry::from_line(old.as_bytes()).map(|entry| entry.step), Some(Step::Issued { .. })));
     }
 
     #[test]

@@ -313,9 +313,9 @@ mod tests {
         let journal = open(&home);
         live(&journal, 1, 1).await;
         let renewed = |n: usize| {
-            let Step::Leased { lease_id, namespace, .. } = life(1)[3].step.clone() else { panic!("a lease") };
+            let Step::Leased { lease_id, cluster, namespace, .. } = life(1)[3].step.clone() else { panic!("a lease") };
             let deadline = Some(std::time::UNIX_EPOCH + Duration::from_secs(n as u64));
-            Step::Leased { lease_id, namespace, deadline }
+            Step::Leased { lease_id, cluster, namespace, deadline }
         };
         let key = key(1);
         for batch in 0..20 {

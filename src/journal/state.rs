@@ -10,6 +10,8 @@ use crate::domain::{Accessor, ExitResult, LeaseId, TaskId, TaskKey, TaskMeta};
 pub struct HeldToken {
     /// The token's name; a batch token has none and dies by its deadline.
     pub accessor: Option<Accessor>,
+    /// The cluster that it is of, empty for the default one.
+    pub cluster: String,
     /// The server's namespace, empty for the root.
     pub namespace: String,
     /// When it ends by itself, if it does.
@@ -21,6 +23,8 @@ pub struct HeldToken {
 pub struct HeldLease {
     /// Which lease.
     pub lease_id: LeaseId,
+    /// The cluster that it is of, empty for the default one.
+    pub cluster: String,
     /// The server's namespace, empty for the root.
     pub namespace: String,
     /// When it ends by itself, if it does.
@@ -30,6 +34,10 @@ pub struct HeldLease {
 /// A certificate that a task holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldCertificate {
+    /// The cluster that it is of, empty for the default one.
+    pub cluster: String,
+    /// The server's namespace, empty for the root.
+    pub namespace: String,
     /// The engine's mount.
     pub mount: String,
     /// Its serial number.
@@ -155,11 +163,15 @@ impl OpenTask {
             Step::Intent { meta } => self.meta = Some(*meta),
             Step::Mounted => self.mounted = true,
             Step::Asking { what } => self.asking = Some(what),
-            Step::LoggedIn { accessor, namespace, deadline } => {
-                self.log_in(HeldToken { accessor, namespace, deadline })
+            Step::LoggedIn { accessor, cluster, namespace, deadline } => {
+                self.log_in(HeldToken { accessor, cluster, namespace, deadline })
             }
-            Step::Leased { lease_id, namespace, deadline } => self.lease(HeldLease { lease_id, namespace, deadline }),
-            Step::Issued { mount, serial, not_after } => self.issue(HeldCertificate { mount, serial, not_after }),
+            Step::Leased { lease_id, cluster, namespace, deadline } => {
+                self.lease(HeldLease { lease_id, cluster, namespace, deadline })
+            }
+            Step::Issued { cluster, namespace, mount, serial, not_after } => {
+                self.issue(HeldCertificate { cluster, namespace, mount, serial, not_after })
+            }
             Step::Container { id } => self.container = Some(id),
             Step::Started => self.started = true,
             Step::Ended { exit } => (self.ended, self.exit) = (Some(at), exit),
@@ -211,15 +223,19 @@ impl OpenTask {
         let intent = self.meta.clone().map(|meta| Step::Intent { meta: Box::new(meta) });
         let tokens = self.old_accessors.iter().chain(&self.accessor).map(|token| Step::LoggedIn {
             accessor: token.accessor.clone(),
+            cluster: token.cluster.clone(),
             namespace: token.namespace.clone(),
             deadline: token.deadline,
         });
         let leases = self.leases.iter().map(|lease| Step::Leased {
             lease_id: lease.lease_id.clone(),
+            cluster: lease.cluster.clone(),
             namespace: lease.namespace.clone(),
             deadline: lease.deadline,
         });
         let certificates = self.certificates.iter().map(|one| Step::Issued {
+            cluster: one.cluster.clone(),
+            namespace: one.namespace.clone(),
             mount: one.mount.clone(),
             serial: one.serial.clone(),
             not_after: one.not_after,
@@ -289,7 +305,7 @@ mod tests {
         task.apply(Step::Asking { what: what.clone() }, SystemTime::UNIX_EPOCH);
         assert_eq!(task.asking.as_ref(), Some(&what));
         assert!(task.to_entries().iter().any(|entry| entry.step == Step::Asking { what: what.clone() }));
-        let login = Step::LoggedIn { accessor: None, namespace: String::new(), deadline: None };
+        let login = Step::LoggedIn { accessor: None, cluster: String::new(), namespace: String::new(), deadline: None };
         task.apply(login, SystemTime::UNIX_EPOCH);
         assert_eq!(task.asking, None);
         assert!(task.holds_credentials());
@@ -299,6 +315,7 @@ mod tests {
     fn a_superseded_token_is_kept_until_it_is_dead() {
         let login = |name: &str| Step::LoggedIn {
             accessor: Some(Accessor(name.to_owned())),
+            cluster: String::new(),
             namespace: String::new(),
             deadline: None,
         };

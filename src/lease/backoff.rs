@@ -21,6 +21,11 @@ pub fn poll_after(interval: Duration, fraction: f64) -> Duration {
     share(interval, 0.8, 1.2, fraction).max(SHORTEST)
 }
 
+/// Returns a wait up to `most`, but not over `longest`, for something that many do at once after a restart.
+pub fn spread(most: Duration, longest: Duration, fraction: f64) -> Duration {
+    share(most.min(longest), 0.0, 1.0, fraction)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

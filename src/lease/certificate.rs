@@ -9,14 +9,14 @@ const OVERDUE: Duration = Duration::from_secs(60);
 /// How soon one that has ended is replaced.
 const ENDED: Duration = Duration::from_secs(5);
 
-/// Returns how long from `now` a certificate is replaced: after 60 to 75 % of its real life, which the issuer may
+/// Returns how long from `now` a certificate is replaced: after 60 to 70 % of its real life, which the issuer may
 /// have begun in the past and cut short.
 ///
 /// One whose time has come, as after a long outage, is due within a minute and well before its end. A clock that is behind the
 /// issuer's does not push the time beyond that share of the life; one that is ahead brings it forward but makes no storm.
 pub fn certificate_due(not_before: SystemTime, not_after: SystemTime, now: SystemTime, fraction: f64) -> Duration {
     let life = not_after.duration_since(not_before).unwrap_or_default();
-    let from_start = share(life, 0.60, 0.75, fraction);
+    let from_start = share(life, 0.60, 0.70, fraction);
     let age = now.duration_since(not_before).unwrap_or_default();
     match from_start.checked_sub(age).filter(|left| *left > Duration::ZERO) {
         Some(left) => left,
@@ -46,9 +46,9 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_replaced_after_60_to_75_percent_of_its_life() {
+    fn a_certificate_is_replaced_after_60_to_70_percent_of_its_life() {
         assert_eq!(due(1000, 2000, 1000, 0.0), 600);
-        assert_eq!(due(1000, 2000, 1000, 1.0), 750);
+        assert_eq!(due(1000, 2000, 1000, 1.0), 700);
         assert_eq!(due(1000, 2000, 1100, 0.0), 500, "its time before the answer counts");
     }
 
@@ -76,6 +76,15 @@ mod tests {
             if now < not_after {
                 prop_assert!(now + due < not_after);
             }
+        }
+
+        #[test]
+        fn one_just_issued_is_due_between_60_and_70_percent_of_its_life(
+            start in 0..u64::MAX / 4, life in 1..=31_536_000_u32, fraction in 0.0..=1.0_f64
+        ) {
+            let life = Duration::from_secs(life.into());
+            let due = certificate_due(at(start), at(start) + life, at(start), fraction);
+            prop_assert!(due >= life.mul_f64(0.5999) && due <= life.mul_f64(0.7001), "{due:?} of {life:?}");
         }
 
         #[test]

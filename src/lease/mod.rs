@@ -13,7 +13,7 @@ mod schedule;
 
 use std::time::Duration;
 
-pub use backoff::{backoff, poll_after};
+pub use backoff::{backoff, poll_after, spread};
 pub use certificate::certificate_due;
 pub use coalesce::Coalescer;
 pub use renewal::{needs_replacement, renew_after};

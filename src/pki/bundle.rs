@@ -51,14 +51,4 @@ impl IssuedCertificate {
             fingerprint_sha256: hex::encode(Sha256::digest(&checked.leaf)),
         }
     }
-
-    /// Returns the files by their names.
-    pub fn into_files(self) -> [(&'static str, SecretBytes); 4] {
-        [
-            ("cert.pem", SecretBytes::new(self.cert_pem)),
-            ("key.pem", self.key_pem),
-            ("ca.pem", SecretBytes::new(self.ca_pem)),
-            ("bundle.pem", self.bundle_pem),
-        ]
-    }
 }

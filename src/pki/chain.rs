@@ -81,7 +81,7 @@ fn refuse_strangers(leaf: &X509Certificate<'_>, pool: &[X509Certificate<'_>]) ->
 }
 
 /// Says whether `above` issued `below`, by name and by signature.
-fn signs(above: &X509Certificate<'_>, below: &X509Certificate<'_>) -> bool {
+pub(super) fn signs(above: &X509Certificate<'_>, below: &X509Certificate<'_>) -> bool {
     below.issuer().as_raw() == above.subject().as_raw() && below.verify_signature(Some(above.public_key())).is_ok()
 }
 

@@ -63,6 +63,11 @@ pub fn request(spec: &CertificateSpec) -> Result<Pending, PkiError> {
 }
 
 impl Pending {
+    #[cfg(test)]
+    pub(super) fn key(&self) -> &KeyPair {
+        &self.key
+    }
+
     /// Returns the signing request in PEM. It holds no secret.
     pub fn csr_pem(&self) -> &str {
         &self.csr
@@ -88,7 +93,7 @@ impl fmt::Debug for Pending {
 
 impl Names {
     /// Checks the names and brings them into one form.
-    fn of(spec: &CertificateSpec) -> Result<Self, PkiError> {
+    pub(super) fn of(spec: &CertificateSpec) -> Result<Self, PkiError> {
         let wanted = spec.common_name.as_deref().filter(|name| !name.is_empty());
         let mut dns: BTreeSet<String> = spec.dns.iter().map(|name| dns_name(name)).collect::<Result<_, _>>()?;
         if let Some(name) = wanted.and_then(|name| dns_name(name).ok()) {

@@ -19,6 +19,9 @@ pub enum PkiError {
     /// The request could not be signed.
     #[error("sign the certificate request")]
     Csr,
+    /// A key store could not be written.
+    #[error("write the key store: {0}")]
+    Store(&'static str),
     /// The answer is none of a PKI engine.
     #[error("issuer's answer: {0}")]
     Reply(&'static str),

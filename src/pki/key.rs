@@ -1,7 +1,7 @@
 //! Private keys, in the form that other programs read.
 
 use aws_lc_rs::{encoding::AsBigEndian, signature::Ed25519KeyPair};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256};
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
 use zeroize::Zeroizing;
 
 use super::{PkiError, pem};
@@ -12,20 +12,24 @@ const ED25519_V1: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70
 
 /// Makes a key. For RSA this computes for a good part of a second.
 pub(super) fn generate(kind: KeyType) -> Result<KeyPair, PkiError> {
-    let algorithm = match kind {
-        KeyType::EcP256 => &PKCS_ECDSA_P256_SHA256,
-        KeyType::EcP384 => &PKCS_ECDSA_P384_SHA384,
-        KeyType::Ed25519 => &PKCS_ED25519,
-        KeyType::Rsa2048 => &PKCS_RSA_SHA256,
+    let made = match kind {
+        KeyType::EcP256 => KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256),
+        KeyType::EcP384 => KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384),
+        KeyType::Ed25519 => KeyPair::generate_for(&PKCS_ED25519),
+        KeyType::Rsa2048 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048),
+        KeyType::Rsa3072 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_3072),
+        KeyType::Rsa4096 => KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_4096),
     };
-    KeyPair::generate_for(algorithm).map_err(|_| PkiError::Key(kind))
+    made.map_err(|_| PkiError::Key(kind))
 }
 
 /// Returns the key as PKCS#8 in PEM.
 pub(super) fn to_pem(key: &KeyPair, kind: KeyType) -> Result<Zeroizing<String>, PkiError> {
     match kind {
         KeyType::Ed25519 => ed25519_v1(key.serialized_der()).map(|der| pem::encode("PRIVATE KEY", &der)),
-        KeyType::EcP256 | KeyType::EcP384 | KeyType::Rsa2048 => Ok(pem::encode("PRIVATE KEY", key.serialized_der())),
+        KeyType::EcP256 | KeyType::EcP384 | KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => {
+            Ok(pem::encode("PRIVATE KEY", key.serialized_der()))
+        }
     }
 }
 
@@ -46,7 +50,9 @@ mod tests {
 
     #[test]
     fn every_kind_is_made_and_read_back() {
-        for kind in [KeyType::EcP256, KeyType::EcP384, KeyType::Ed25519, KeyType::Rsa2048] {
+        for kind in
+            [KeyType::EcP256, KeyType::EcP384, KeyType::Ed25519, KeyType::Rsa2048, KeyType::Rsa3072, KeyType::Rsa4096]
+        {
             let key = generate(kind).expect("a key");
             let text = to_pem(&key, kind).expect("PEM");
             let again = KeyPair::from_pem(&text).expect("the same key");

@@ -23,6 +23,12 @@ pub(super) fn certificates<'a>(ders: impl IntoIterator<Item = &'a [u8]>) -> Stri
     ders.into_iter().map(|der| encode("CERTIFICATE", der).to_string()).collect()
 }
 
+/// Returns what is in the first block of `text`.
+pub(super) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let (_, block) = x509_parser::pem::parse_x509_pem(text).ok()?;
+    Some(Zeroizing::new(block.contents))
+}
+
 /// Returns every certificate in `text` as DER; `None` when something in it is damaged.
 pub(super) fn decode_certificates(text: &str) -> Option<Vec<Vec<u8>>> {
     let blocks: Result<Vec<Pem>, _> = Pem::iter_from_buffer(text.as_bytes()).collect();

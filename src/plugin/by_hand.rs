@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     config,
+    job_file::as_agents_send,
     proto::hclspec::{Spec, spec},
     schema,
 };
@@ -35,10 +36,7 @@ pub fn settings_from_hcl(text: &str) -> Result<Settings, HandError> {
     let body: hcl::Body = hcl::parse(text)?;
     let config = config_block(&body).ok_or(HandError::NoBlock)?;
     let mut value: Value = hcl::from_body(config.body.clone())?;
-    // Repeated blocks come as a list only when there are several.
-    if let Some(allow) = value.get_mut("allow").filter(|allow| allow.is_object()) {
-        *allow = json!([allow.take()]);
-    }
+    as_agents_send(&mut value, &schema::plugin_config());
     Ok(config::settings(&rmp_serde::to_vec_named(&value)?)?)
 }
 
@@ -69,6 +67,7 @@ fn describe(spec: &Spec) -> Value {
         Some(spec::Block::BlockValue(block)) => json!({ "block": nested(block.nested.as_deref()) }),
         Some(spec::Block::BlockList(list)) => json!({ "blocks": nested(list.nested.as_deref()) }),
         Some(spec::Block::BlockMap(map)) => json!({ "labels": map.labels, "blocks": nested(map.nested.as_deref()) }),
+        Some(spec::Block::BlockAttrs(block)) => json!({ "attributes": block.r#type }),
         Some(_) | None => Value::Null,
     }
 }

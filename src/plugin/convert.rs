@@ -11,13 +11,14 @@ use tonic::Status;
 
 use super::{
     config::{TaskOptions, task_options},
+    network,
     proto::{drivers as wire, structs},
     status::{malformed, status},
 };
 use crate::{
     domain::{
-        ExitResult, HostMount, Isolation, LogPaths, Port, Resources, SecretString, Signal, TaskEvent, TaskId, TaskMeta,
-        TaskSpec,
+        Device, ExitResult, GivenDevices, HostMount, Isolation, LogPaths, Port, Resources, SecretString, Signal,
+        TaskEvent, TaskId, TaskMeta, TaskSpec,
     },
     driver::{AttributeValue, Class, DriverError, Fingerprint, Health, NetworkInfo, Started, TaskStatus, Usage},
 };
@@ -75,11 +76,8 @@ pub(super) fn meta(task: &wire::TaskConfig) -> Result<TaskMeta, Status> {
 /// Reads everything that is needed to start a task.
 pub(super) fn task_spec(task: wire::TaskConfig) -> Result<TaskSpec, Status> {
     let meta = meta(&task)?;
-    if !task.devices.is_empty() {
-        return Err(unfit("device: this driver gives no devices to containers; remove the device block"));
-    }
     let options = task_options(&task.msgpack_driver_config).map_err(|error| status(&error))?;
-    let TaskOptions { container, vault_role, secrets, certificates, templates } = options;
+    let TaskOptions { container, vault_role, server, secrets, certificates, templates } = options;
     Ok(TaskSpec {
         user: Some(task.user.clone()).filter(|user| !user.is_empty()),
         alloc_dir: PathBuf::from(&task.alloc_dir),
@@ -87,11 +85,14 @@ pub(super) fn task_spec(task: wire::TaskConfig) -> Result<TaskSpec, Status> {
         resources: resources(task.resources.as_ref()),
         ports: ports(task.resources.as_ref())?,
         mounts: mounts(&task.mounts),
+        devices: devices(&task),
         isolation: isolation(task.network_isolation_spec.as_ref())?,
+        dns: network::dns(task.dns.as_ref()),
         env: task.env.into_iter().map(|(name, value)| (name, SecretString::new(value))).collect(),
         meta,
         container,
         vault_role,
+        server,
         secrets,
         certificates,
         templates,
@@ -110,14 +111,19 @@ fn resources(wire: Option<&wire::Resources>) -> Resources {
     let allocated = wire.and_then(|resources| resources.allocated_resources.as_ref());
     let memory = allocated.and_then(|allocated| allocated.memory.as_ref());
     let reserved = memory.map_or(0, |memory| memory.memory_mb.saturating_mul(MEBIBYTE));
-    let most = memory.map_or(0, |memory| memory.memory_max_mb.saturating_mul(MEBIBYTE));
+    // Minus one is the scheduler's word for no limit.
+    let most = memory.map_or(0, |memory| memory.memory_max_mb.max(0).saturating_mul(MEBIBYTE));
     let limit = linux.map_or(0, |linux| linux.memory_limit_bytes).max(reserved).max(most);
+    // Without a limit what is reserved is all that the engine is told.
+    let unlimited = memory.is_some_and(|memory| memory.memory_max_mb == -1);
     let shares = allocated.and_then(|allocated| allocated.cpu.as_ref()).map_or(0, |cpu| cpu.cpu_shares);
     Resources {
         cpu_shares: if shares > 0 { shares } else { linux.map_or(0, |linux| linux.cpu_shares) },
         memory_limit: limit,
-        memory_reservation: (reserved > 0 && reserved < limit).then_some(reserved),
+        memory_unlimited: unlimited,
+        memory_reservation: (reserved > 0 && (unlimited || reserved < limit)).then_some(reserved),
         cpuset: linux.map(|linux| linux.cpuset_cpus.clone()).unwrap_or_default(),
+        cpu_share: linux.map_or(0.0, |linux| linux.percent_ticks),
     }
 }
 
@@ -149,11 +155,24 @@ fn mounts(wire: &[wire::Mount]) -> Vec<HostMount> {
     wire.iter().map(mount).collect()
 }
 
+/// The variable is how a plugin for NVIDIA's GPUs tells their container runtime which of them the task may see.
+fn devices(task: &wire::TaskConfig) -> GivenDevices {
+    let node = |device: &wire::Device| Device {
+        host_path: device.host_path.clone(),
+        container_path: device.task_path.clone(),
+        permissions: Some(device.cgroup_permissions.clone())
+            .filter(|some| !some.is_empty())
+            .unwrap_or("rwm".to_owned()),
+    };
+    let nodes = task.devices.iter().map(node).collect();
+    GivenDevices { nodes, nvidia: task.device_env.contains_key("NVIDIA_VISIBLE_DEVICES") }
+}
+
 fn isolation(wire: Option<&wire::NetworkIsolationSpec>) -> Result<Isolation, Status> {
     use wire::network_isolation_spec::NetworkIsolationMode as Mode;
     let Some(spec) = wire else { return Ok(Isolation::None) };
-    match (spec.mode(), spec.labels.get("docker_sandbox_container_id")) {
-        (Mode::Group, Some(container)) => Ok(Isolation::Group { container: container.clone() }),
+    match (spec.mode(), spec.labels.get(network::CONTAINER_LABEL)) {
+        (Mode::Group, Some(container)) => Ok(Isolation::Group(network::group(spec, container))),
         (Mode::Group, None) => Err(unfit("network: the group's network has no container that this driver could join")),
         (Mode::Host, _) => Ok(Isolation::Host),
         (Mode::Task | Mode::None, _) => Ok(Isolation::None),

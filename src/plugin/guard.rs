@@ -49,7 +49,7 @@ fn until_error<T>(over: &mut bool, item: Result<T, Status>) -> future::Ready<Opt
 }
 
 /// Logs that `rpc` met a defect of ours and returns what the agent is told. The panic itself is in the log line before.
-fn incident(rpc: &'static str) -> Status {
+pub(super) fn incident(rpc: &'static str) -> Status {
     let number = INCIDENTS.fetch_add(1, Ordering::Relaxed);
     tracing::error!(rpc, incident = number, "A call met a defect of the plugin; see the panic above");
     Status::internal(format!("Internal: {rpc} met a defect of the plugin; see incident {number} in its log"))

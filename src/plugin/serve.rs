@@ -1,6 +1,10 @@
 //! Serves all services on one socket until the agent asks the process to end.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +15,7 @@ use super::{
     base::Base,
     goplugin::GoPlugin,
     handshake::{HandshakeError, Launch},
-    log, process,
+    leftovers, log, process,
     proto::{
         base::base_plugin_server::BasePluginServer,
         drivers::driver_server::DriverServer,
@@ -56,6 +60,9 @@ pub async fn serve(driver: Arc<dyn TaskDriver>) -> Result<(), ServeError> {
     let running = tokio::spawn(run(driver, listener, ending.clone()));
     launch.announce(socket.path(), io::stdout())?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "Plugin serves");
+    // The agent waits for the line above and for nothing here.
+    let parent = socket.parent().to_owned();
+    tokio::task::spawn_blocking(move || leftovers::remove(&parent, SystemTime::now()));
 
     tokio::select! {
         () = ending.cancelled() => {}
@@ -80,9 +87,12 @@ pub async fn run(driver: Arc<dyn TaskDriver>, listener: UnixListener, ending: Ca
         tokio::time::timeout(LEAVE, both).await.ok();
     };
     tokio::select! {
-        served = server => if let Err(error) = served {
-            tracing::error!(%error, "Serving ended by itself");
-        },
+        served = server => {
+            if let Err(error) = served {
+                tracing::error!(%error, "Serving ended by itself");
+            }
+            driver.shutdown().await;
+        }
         () = leave => {}
     }
 }

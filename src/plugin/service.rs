@@ -3,20 +3,23 @@
 //! Calls that begin or end something run to their end whether or not the agent still waits; calls that only wait are
 //! dropped with their caller.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream::BoxStream};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    convert, guard,
+    convert, exec, guard, metrics, network,
     proto::drivers::{driver_server, *},
     schema, start,
     status::{malformed, status},
     ticks::Ticks,
 };
-use crate::driver::{DriverError, TaskDriver};
+use crate::driver::{DriverError, NetworkRequest, TaskDriver};
 
 /// The shortest interval between two samples.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,12 +30,22 @@ pub struct Service {
     driver: Arc<dyn TaskDriver>,
     ticks: Ticks,
     ending: CancellationToken,
+    watched: Arc<OnceLock<()>>,
 }
 
 impl Service {
     /// Returns the service in front of `driver`. Its streams end with `ending`, so that the server need not wait for them.
     pub fn new(driver: Arc<dyn TaskDriver>, ticks: Ticks, ending: CancellationToken) -> Self {
-        Self { driver, ticks, ending }
+        Self { driver, ticks, ending, watched: Arc::default() }
+    }
+
+    /// Opens the page of figures once, if there is to be one.
+    fn be_watched(&self) {
+        if let Some(listen) = self.driver.metrics()
+            && self.watched.set(()).is_ok()
+        {
+            tokio::spawn(metrics::serve(Arc::clone(&self.driver), listen, self.ending.clone()));
+        }
     }
 
     /// Answers with a stream that survives a panic in what makes it or in what it is made of.
@@ -70,10 +83,12 @@ impl driver_server::Driver for Service {
     }
 
     async fn capabilities(&self, _: Request<CapabilitiesRequest>) -> Answer<CapabilitiesResponse> {
-        Ok(Response::new(CapabilitiesResponse { capabilities: Some(capabilities()) }))
+        Ok(Response::new(CapabilitiesResponse { capabilities: Some(capabilities(self.driver.collects_output())) }))
     }
 
     async fn fingerprint(&self, _: Request<FingerprintRequest>) -> Answer<Self::FingerprintStream> {
+        // The first fingerprint is asked of the process that lives on, and of no other.
+        self.be_watched();
         self.stream("Fingerprint", || Ok(self.driver.fingerprints().map(convert::fingerprint).boxed())).await
     }
 
@@ -194,34 +209,54 @@ impl driver_server::Driver for Service {
 
     async fn exec_task_streaming(
         &self,
-        _: Request<Streaming<ExecTaskStreamingRequest>>,
+        request: Request<Streaming<ExecTaskStreamingRequest>>,
     ) -> Answer<Self::ExecTaskStreamingStream> {
-        Err(Status::unimplemented("interactive exec is not part of this release; use a script check or docker exec"))
+        let mut requests = request.into_inner();
+        guard::attend("ExecTaskStreaming", async {
+            let (id, request) = exec::setup(&mut requests).await?;
+            let tty = request.tty;
+            let session = self.driver.exec_stream(&id, request).await.map_err(refuse)?;
+            let answers = guard::attend_stream("ExecTaskStreaming", exec::carry(session, requests, tty));
+            let ended = self.ending.clone().cancelled_owned();
+            Ok(Response::new(answers.map(|answer| answer.and_then(|answer| answer)).take_until(ended).boxed()))
+        })
+        .await
     }
 
-    async fn create_network(&self, _: Request<CreateNetworkRequest>) -> Answer<CreateNetworkResponse> {
-        Err(Status::unimplemented(
-            "group networks are not part of this release; use host networking or the engine's bridge",
-        ))
+    async fn create_network(&self, request: Request<CreateNetworkRequest>) -> Answer<CreateNetworkResponse> {
+        let CreateNetworkRequest { alloc_id, hostname } = request.into_inner();
+        let wanted = NetworkRequest { alloc_id, hostname: Some(hostname).filter(|name| !name.is_empty()) };
+        let driver = Arc::clone(&self.driver);
+        guard::complete("CreateNetwork", async move {
+            let made = driver.create_network(wanted).await.map_err(refuse)?;
+            Ok(Response::new(network::made(&made)))
+        })
+        .await
     }
 
-    async fn destroy_network(&self, _: Request<DestroyNetworkRequest>) -> Answer<DestroyNetworkResponse> {
-        Err(Status::unimplemented("group networks are not part of this release"))
+    async fn destroy_network(&self, request: Request<DestroyNetworkRequest>) -> Answer<DestroyNetworkResponse> {
+        let alloc_id = request.into_inner().alloc_id;
+        let driver = Arc::clone(&self.driver);
+        guard::complete("DestroyNetwork", async move {
+            driver.destroy_network(&alloc_id).await.map_err(refuse)?;
+            Ok(Response::new(DestroyNetworkResponse {}))
+        })
+        .await
     }
 }
 
-/// Says what the driver can do; nothing that comes with a later release.
-fn capabilities() -> DriverCapabilities {
+/// Says what the driver can do. It makes groups' networks itself, since the engine joins a container's network and no path's.
+fn capabilities(collects_output: bool) -> DriverCapabilities {
     use driver_capabilities::{FsIsolation, MountConfigs};
     use network_isolation_spec::NetworkIsolationMode as Mode;
     DriverCapabilities {
         send_signals: true,
         exec: true,
         fs_isolation: FsIsolation::Image as i32,
-        network_isolation_modes: vec![Mode::Host as i32, Mode::Task as i32],
-        must_create_network: false,
+        network_isolation_modes: vec![Mode::Host as i32, Mode::Group as i32, Mode::Task as i32],
+        must_create_network: true,
         mount_configs: MountConfigs::AnyMounts as i32,
-        disable_log_collection: false,
+        disable_log_collection: !collects_output,
         dynamic_workload_users: false,
     }
 }

@@ -14,6 +14,10 @@ use tokio::net::UnixListener;
 
 /// Linux's limit for a socket's path: 108 bytes with the closing zero.
 const PATH_MAX: usize = 107;
+/// How the names of our directories begin.
+pub(super) const PREFIX: &str = "strongbox-";
+/// The name of the socket in its directory.
+pub(super) const SOCKET: &str = "plugin.sock";
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 const STICKY: u32 = 0o1000;
 
@@ -64,11 +68,11 @@ impl Socket {
             move |source| SocketError::Io { what, path, source }
         };
         let dir = tempfile::Builder::new()
-            .prefix("strongbox-")
+            .prefix(PREFIX)
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(&parent)
             .map_err(failed("make a socket directory in", &parent))?;
-        let path = dir.path().join("plugin.sock");
+        let path = dir.path().join(SOCKET);
         if path.as_os_str().len() > PATH_MAX {
             return Err(SocketError::TooLong(path));
         }
@@ -80,6 +84,11 @@ impl Socket {
     /// Returns the socket's absolute path.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the directory in which ours was made.
+    pub(super) fn parent(&self) -> &Path {
+        self.dir.path().parent().unwrap_or(Path::new("/"))
     }
 
     /// Removes socket and directory; that they are gone already is fine.

@@ -44,6 +44,7 @@ fn code(class: Class) -> Code {
         | Class::IdentityRefused
         | Class::ImageRefused
         | Class::ImageUnavailable
+        | Class::NetworkGone
         | Class::NoSpace
         | Class::NotRunning
         | Class::PathRefused

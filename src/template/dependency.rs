@@ -17,6 +17,12 @@ pub struct Dependency {
     pub path: ServerPath,
     /// What is sent along; empty for a read. Any argument makes a write of it, as in consul-template.
     pub params: BTreeMap<String, String>,
+    /// What a read names beside the path, such as a version.
+    #[serde(default)]
+    pub query: BTreeMap<String, String>,
+    /// A write that sends nothing along.
+    #[serde(default)]
+    pub bare_write: bool,
 }
 
 /// Holds the answers that have been fetched.
@@ -43,12 +49,37 @@ pub struct Rendered {
 impl Dependency {
     /// Returns the reading of `path`.
     pub fn read(path: ServerPath) -> Self {
-        Self { path, params: BTreeMap::new() }
+        Self::query(path, BTreeMap::new())
+    }
+
+    /// Returns the reading of `path` with more about what is wanted.
+    pub fn query(path: ServerPath, query: BTreeMap<String, String>) -> Self {
+        Self { path, params: BTreeMap::new(), query, bare_write: false }
+    }
+
+    /// Returns the listing of what is below `path`.
+    pub fn list(path: ServerPath) -> Self {
+        Self::query(path, BTreeMap::from([("list".to_owned(), "true".to_owned())]))
+    }
+
+    /// Says whether this is a listing.
+    pub fn is_list(&self) -> bool {
+        !self.is_write() && self.query.contains_key("list")
+    }
+
+    /// Returns the writing of `params` to `path`.
+    pub fn write(path: ServerPath, params: BTreeMap<String, String>) -> Self {
+        Self { path, bare_write: params.is_empty(), params, query: BTreeMap::new() }
+    }
+
+    /// Returns what a template asks for: a write when it sends anything along.
+    pub fn with(path: ServerPath, params: BTreeMap<String, String>) -> Self {
+        if params.is_empty() { Self::read(path) } else { Self::write(path, params) }
     }
 
     /// Says whether something is sent along, which makes something at the server more often than not.
     pub fn is_write(&self) -> bool {
-        !self.params.is_empty()
+        self.bare_write || !self.params.is_empty()
     }
 }
 
@@ -89,7 +120,7 @@ impl Answers for BTreeMap<Dependency, Arc<serde_json::Value>> {
 impl fmt::Display for Dependency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "secret {:?}", self.path.as_str())?;
-        for (nth, name) in self.params.keys().enumerate() {
+        for (nth, name) in self.params.keys().chain(self.query.keys()).enumerate() {
             write!(f, "{}{name}", if nth == 0 { " with " } else { ", " })?;
         }
         Ok(())

@@ -101,7 +101,7 @@ impl Template {
             pipe.visit(&mut |command, piped| {
                 let ExprKind::Function(function) = command.head.kind else { return };
                 if function.asks_server() {
-                    found.extend(render::literal_dependency(command, piped));
+                    found.extend(render::literal_dependency(function.body, command, piped));
                 }
             });
         });

@@ -39,7 +39,7 @@ impl SecretsDir {
         fail_point("tmpfs-switched");
         // The new set is shown from here on: what is left is tidying, and the next call does again what fails now.
         self.settle().ok();
-        self.data().belong_to(owner, directory_mode(files)).ok();
+        self.data().belong_to(owner, directory_mode(files, owner)).ok();
         superseded.extend(current.map(|generation| Superseded { generation, since: Instant::now() }));
         self.drop_lingering(&mut superseded).ok();
         Ok(())
@@ -96,7 +96,7 @@ impl SecretsDir {
         let dir = self.data().make_child(&name, 0o700)?;
         fill(&dir, files, owner)?;
         fail_point("tmpfs-filled");
-        let mode = directory_mode(files);
+        let mode = directory_mode(files, owner);
         // Wider than either set for the moment of the switch, so that neither set's readers are locked out.
         let before = self.data().stat()?.st_mode & 0o777;
         self.data().belong_to(owner, before | mode)?;
@@ -161,11 +161,12 @@ fn fill(dir: &Dir, files: &FileSet, owner: Owner) -> Result<()> {
     for (path, file) in &files.files {
         let parent = path.as_path().parent().unwrap_or(Path::new(""));
         let name = path.as_str().rsplit('/').next().unwrap_or(path.as_str());
+        let owner = file.owner.unwrap_or(owner);
         within(dir, parent, |at| at.create_file(name, file.contents.expose(), owner, file.mode))?;
     }
     let folders: BTreeSet<PathBuf> =
         files.files.keys().flat_map(|path| path.as_path().ancestors().skip(1)).map(Path::to_owned).collect();
-    let mode = directory_mode(files);
+    let mode = directory_mode(files, owner);
     folders.iter().try_for_each(|folder| within(dir, folder, |at| at.belong_to(owner, mode)))?;
     // An empty set has no folders, but its directory is shown all the same.
     dir.belong_to(owner, mode)
@@ -178,10 +179,12 @@ fn within(dir: &Dir, path: &Path, act: impl FnOnce(&Dir) -> Result<()>) -> Resul
     within(&dir.make_child(first, 0o700)?, components.as_path(), act)
 }
 
-/// Returns a directory's mode: for the owner only, unless a file below is meant for more.
-fn directory_mode(files: &FileSet) -> u32 {
+/// Returns a directory's mode: for the owner only, unless a file below is meant for more. Those who own a single file may go
+/// through, and see no names.
+fn directory_mode(files: &FileSet, owner: Owner) -> u32 {
     let read = files.files.values().fold(0o400, |bits, file| bits | (file.mode & 0o444));
-    read | (read >> 2)
+    let others = files.files.values().any(|file| file.owner.is_some_and(|other| other != owner));
+    read | (read >> 2) | if others { 0o011 } else { 0 }
 }
 
 /// Reads the files below `dir`, whose path within the generation is `at`.
@@ -193,7 +196,7 @@ fn read_into(files: &mut FileSet, dir: &Dir, at: Option<&RelPath>) -> Result<()>
         if rustix::fs::FileType::from_raw_mode(dir.stat_of(&name)?.ok_or_else(foreign)?.st_mode).is_dir() {
             read_into(files, &dir.child(&name)?, Some(&path))?;
         } else if let Some((contents, mode)) = dir.read_file(&name)? {
-            files.files.insert(path, OutputFile { contents, mode });
+            files.files.insert(path, OutputFile::new(contents, mode));
         }
     }
     Ok(())

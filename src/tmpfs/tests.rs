@@ -71,7 +71,7 @@ fn key() -> TaskKey {
 }
 
 fn set(files: &[(&str, &str)]) -> FileSet {
-    let file = |text: &str| OutputFile { contents: SecretBytes::new(text), mode: 0o400 };
+    let file = |text: &str| OutputFile::new(SecretBytes::new(text), 0o400);
     let named = |(path, text): &(&str, &str)| (path.parse().expect("a good path"), file(text));
     FileSet { files: files.iter().map(named).collect() }
 }

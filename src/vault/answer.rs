@@ -61,6 +61,48 @@ fn retry_after(answer: &Answer) -> Option<Duration> {
     Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
 }
 
+/// What an answer says about the server that gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It serves, whatever it thinks of the request.
+    Serves,
+    /// It does not serve now and has not looked at the request.
+    Refers,
+    /// It, or what stands before it, does not serve; nobody knows what became of the request.
+    Unsure,
+    /// Too much was asked of it.
+    Flooded,
+}
+
+/// Returns what `answer` says about its server.
+pub(super) fn standing(answer: &Answer) -> Standing {
+    let parsed = Envelope::parse(&answer.body).ok();
+    let says = |hint: &str| parsed.iter().flat_map(|envelope| envelope.complaints()).any(|text| text.contains(hint));
+    match answer.status {
+        429 => Standing::Flooded,
+        // Not initialised; and the codes of a standby that cannot forward.
+        472..=474 | 501 | 530 => Standing::Refers,
+        500 if says("local node not active") => Standing::Refers,
+        503 if says("sealed") || says("no active") || says("standby") => Standing::Refers,
+        502..=504 => Standing::Unsure,
+        _ => Standing::Serves,
+    }
+}
+
+/// Returns where a redirect leads, when it leads to the same path and query of another server.
+pub(super) fn moved_to(answer: &Answer, base: &Url) -> Option<Url> {
+    if !matches!(answer.status, 307 | 308) {
+        return None;
+    }
+    let location = answer.headers.get(header::LOCATION)?.to_str().ok()?;
+    base.join(location).ok()
+}
+
+/// Returns how long the server asked to be left alone, when it did.
+pub(super) fn asked_pause(answer: &Answer) -> Option<Duration> {
+    retry_after(answer)
+}
+
 /// Returns how the server is, when the body says so, whatever the status.
 pub(super) fn health(body: &[u8]) -> Option<Health> {
     let body: Value = serde_json::from_slice(body).ok()?;
@@ -140,6 +182,23 @@ mod tests {
         assert_eq!(mount("kv", json!({"version": "2"})), Some(KvMount { mount: "a/b".to_owned(), version: 2 }));
         assert_eq!(mount("kv", Value::Null).map(|mount| mount.version), Some(1));
         assert_eq!(mount("pki", Value::Null), None);
+    }
+
+    #[test]
+    fn an_answer_shows_whether_its_server_serves() {
+        let of = |status: u16, text: &str| {
+            let body = zeroize::Zeroizing::new(json!({"errors": [text]}).to_string().into_bytes());
+            standing(&Answer { status, headers: http::HeaderMap::new(), body })
+        };
+        assert_eq!(of(503, "Vault is sealed"), Standing::Refers);
+        assert_eq!(of(503, "no active Vault instance found"), Standing::Refers);
+        assert_eq!(of(500, "local node not active but active cluster node not found"), Standing::Refers);
+        assert_eq!(of(473, ""), Standing::Refers);
+        assert_eq!(of(500, "1 error occurred: connection to the database refused"), Standing::Serves);
+        assert_eq!(of(502, ""), Standing::Unsure);
+        assert_eq!(of(503, "upstream connect error"), Standing::Unsure);
+        assert_eq!(of(429, "rate limit quota exceeded"), Standing::Flooded);
+        assert_eq!((of(403, ""), of(200, "")), (Standing::Serves, Standing::Serves));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::port::Reply;
+use super::port::{ChildToken, Reply};
 use crate::domain::{Accessor, Lease, LeaseId, SecretString, Session};
 
 /// Deepest nesting that is read.
@@ -25,6 +25,7 @@ pub(super) struct Envelope {
     warnings: Option<Vec<String>>,
     errors: Option<Vec<String>>,
     pub(super) auth: Option<Auth>,
+    wrap_info: Option<WrapInfo>,
 }
 
 /// What a login or a token's renewal brings.
@@ -37,6 +38,15 @@ pub(super) struct Auth {
     token_policies: Option<Vec<String>>,
     lease_duration: Option<u64>,
     renewable: Option<bool>,
+    orphan: Option<bool>,
+}
+
+/// What stands for an answer that was wrapped.
+#[derive(Deserialize)]
+struct WrapInfo {
+    #[serde(default)]
+    token: SecretString,
+    wrapped_accessor: Option<String>,
 }
 
 /// Why bytes are no answer.
@@ -88,6 +98,17 @@ impl Envelope {
         })
     }
 
+    /// Returns the token that was made, or what is changed for it.
+    pub(super) fn into_child(self) -> Option<ChildToken> {
+        if let Some(wrapped) = self.wrap_info.filter(|wrapped| !wrapped.token.expose().is_empty()) {
+            let accessor = wrapped.wrapped_accessor.filter(|accessor| !accessor.is_empty()).map(Accessor);
+            let (token, duration) = (wrapped.token, Duration::ZERO);
+            return Some(ChildToken { token, accessor, duration, renewable: false });
+        }
+        let Session { token, accessor, duration, renewable, .. } = self.auth?.into_session(None)?;
+        (!token.expose().is_empty()).then_some(ChildToken { token, accessor, duration, renewable })
+    }
+
     /// Returns the answer in the port's form.
     pub(super) fn into_reply(self) -> Reply {
         Reply {
@@ -101,6 +122,11 @@ impl Envelope {
 }
 
 impl Auth {
+    /// Says whether the token lives on when the one that made it ends; a server that does not say so means no.
+    pub(super) fn is_orphan(&self) -> bool {
+        self.orphan.unwrap_or_default()
+    }
+
     /// Returns the session; the token is `known` when the server does not repeat it.
     pub(super) fn into_session(self, known: Option<&SecretString>) -> Option<Session> {
         let token = match self.client_token.expose() {

@@ -79,6 +79,12 @@ impl Error {
         error
     }
 
+    /// Returns the same error with the time after which to ask again.
+    pub(super) fn with_retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
     /// Returns the same error as another kind, once more is known.
     pub(super) fn into_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
@@ -93,6 +99,18 @@ impl Error {
     /// Returns the HTTP status, when the server answered.
     pub fn status(&self) -> Option<u16> {
         self.status
+    }
+
+    /// Returns why, without what was tried, for callers that have said that already.
+    pub fn reason(&self) -> String {
+        let mut text = self.kind.words().to_owned();
+        if !self.messages.is_empty() {
+            text = format!("{text}: {}", self.messages.join("; "));
+        }
+        match self.status {
+            Some(status) => format!("{text} (status {status})"),
+            None => text,
+        }
     }
 
     /// Returns what the server said, cut short.
@@ -113,14 +131,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.action, self.kind.words())?;
-        if !self.messages.is_empty() {
-            write!(f, ": {}", self.messages.join("; "))?;
-        }
-        match self.status {
-            Some(status) => write!(f, " (status {status})"),
-            None => Ok(()),
-        }
+        write!(f, "{}: {}", self.action, self.reason())
     }
 }
 

@@ -10,6 +10,11 @@ use std::{
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
+use crate::domain::SecretString;
+
+/// Largest file that can be one secret.
+const SECRET_MAX: u64 = 64 * 1024;
+
 /// Why a file was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
@@ -68,6 +73,13 @@ pub(super) fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>
         return Err(FileError::TooOpen { path: path.to_owned(), mode });
     }
     read(path, file, limit)
+}
+
+/// Reads a one-line secret, such as a token, from a file that only its owner may read; what surrounds it is cut off.
+pub fn read_secret(path: &Path) -> Result<SecretString, FileError> {
+    let bytes = read_private(path, SECRET_MAX)?;
+    let text = std::str::from_utf8(&bytes).map(str::trim).unwrap_or_default();
+    if text.is_empty() { Err(FileError::Empty(path.to_owned())) } else { Ok(SecretString::new(text)) }
 }
 
 fn open(path: &Path, flags: OFlags) -> Result<File, FileError> {

@@ -32,9 +32,12 @@ pub enum TransportError {
     /// The time for the whole exchange is over.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
-    /// The server was not reached.
+    /// The server was not reached, so that it has heard nothing.
     #[error("{0}")]
     Connect(String),
+    /// The connection broke; nobody knows what the server has heard.
+    #[error("{0}")]
+    Broken(String),
     /// The server was reached and could not prove who it is.
     #[error("{0}")]
     Tls(String),
@@ -52,7 +55,7 @@ pub enum TransportError {
 impl TransportError {
     pub(super) fn kind(&self) -> Kind {
         match self {
-            Self::Timeout(_) | Self::Connect(_) | Self::Cut(_) => Kind::Unavailable,
+            Self::Timeout(_) | Self::Broken(_) | Self::Connect(_) | Self::Cut(_) => Kind::Unavailable,
             Self::Tls(_) => Kind::Tls,
             Self::TooLarge => Kind::TooLarge,
             Self::Request => Kind::Invalid,
@@ -67,11 +70,10 @@ pub(super) struct Answer {
     pub(super) body: Zeroizing<Vec<u8>>,
 }
 
-/// Returns the library's client, with each setting said and none taken from the environment.
-pub(super) fn vault_client(settings: &Settings) -> Result<VaultClient, SettingsError> {
-    let url = settings.url()?;
-    let base = base_url(&url, settings.tls_server_name.as_deref());
-    let http = http_client(settings, &url)?;
+/// Returns the library's client for the server at `url`, with each setting said and none taken from the environment.
+pub(super) fn vault_client(settings: &Settings, url: &Url) -> Result<VaultClient, SettingsError> {
+    let base = base_url(url, settings.tls_server_name.as_deref());
+    let http = http_client(settings, url)?;
     Ok(VaultClient {
         http: rustify::clients::reqwest::Client::new(base.as_str(), http),
         middle: middleware("", settings.namespace.as_deref()),
@@ -105,15 +107,15 @@ pub(super) struct Headers(pub(super) EndpointMiddleware);
 
 impl Headers {
     /// Returns the middleware for a request with `token`; `None` when no header can hold the token.
-    pub(super) fn new(client: &VaultClient, token: Option<&SecretString>) -> Option<Self> {
+    pub(super) fn new(namespace: Option<&str>, token: Option<&SecretString>) -> Option<Self> {
         let token = token.map(SecretString::expose).unwrap_or_default();
         let fits = token.bytes().all(|byte| byte.is_ascii_graphic());
-        fits.then(|| Self(middleware(token, client.settings.namespace.as_deref())))
+        fits.then(|| Self(middleware(token, namespace)))
     }
 
-    /// Leaves the namespace out, as probes of the server itself demand.
-    pub(super) fn without_namespace(mut self) -> Self {
-        self.0.namespace = None;
+    /// Asks for a wrapped answer.
+    pub(super) fn wrapping(mut self, wrap: Option<Duration>) -> Self {
+        self.0.wrap = wrap.map(|wrap| format!("{}s", wrap.as_secs()));
         self
     }
 }
@@ -158,6 +160,9 @@ fn http_client(settings: &Settings, url: &Url) -> Result<reqwest::Client, Settin
         // Without TLS nothing is to be trusted, and a machine without CA certificates is none the worse.
         builder = builder.tls_certs_only(Vec::new());
     }
+    if let Some(identity) = settings.identity()? {
+        builder = builder.identity(identity);
+    }
     if settings.tls_server_name.is_some() {
         builder = builder.dns_resolver(std::sync::Arc::new(Pinned::new(url)));
     }
@@ -191,7 +196,7 @@ impl Resolve for Pinned {
 pub(super) struct Exchange<'a> {
     client: &'a VaultClient,
     limit: Duration,
-    failure: Mutex<Option<TransportError>>,
+    failure: Mutex<Option<(TransportError, bool)>>,
 }
 
 impl<'a> Exchange<'a> {
@@ -199,14 +204,14 @@ impl<'a> Exchange<'a> {
         Self { client, limit, failure: Mutex::new(None) }
     }
 
-    /// Returns why the exchange failed, once it has.
-    pub(super) fn failure(self) -> TransportError {
+    /// Returns why the exchange failed, once it has, and whether the server has certainly heard nothing of it.
+    pub(super) fn failure(self) -> (TransportError, bool) {
         let failure = self.failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-        failure.unwrap_or(TransportError::Request)
+        failure.unwrap_or((TransportError::Request, true))
     }
 
-    async fn talk(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
-        let mut request = reqwest::Request::try_from(request).map_err(|_| TransportError::Request)?;
+    async fn talk(&self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, (TransportError, bool)> {
+        let mut request = reqwest::Request::try_from(request).map_err(|_| (TransportError::Request, true))?;
         *request.timeout_mut() = Some(self.limit);
         dress(request.headers_mut());
         let mut answer = self.client.http.http.execute(request).await.map_err(|error| self.name(error))?;
@@ -217,31 +222,36 @@ impl<'a> Exchange<'a> {
         Ok(head)
     }
 
-    async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, TransportError> {
+    async fn body(&self, mut answer: reqwest::Response) -> Result<Vec<u8>, (TransportError, bool)> {
         let mut body = Zeroizing::new(Vec::new());
         while let Some(part) = answer.chunk().await.map_err(|error| self.name(error))? {
             if body.len() + part.len() > BODY_MAX {
-                return Err(TransportError::TooLarge);
+                return Err((TransportError::TooLarge, false));
             }
             body.extend_from_slice(&part);
         }
         Ok(std::mem::take(&mut *body))
     }
 
-    /// Names the failure in our words; the library's text is kept without the URL, which the action names already.
-    fn name(&self, error: reqwest::Error) -> TransportError {
+    /// Names the failure in our words, and says whether the request was certainly not sent; the library's text is kept
+    /// without the URL, which the action names already.
+    fn name(&self, error: reqwest::Error) -> (TransportError, bool) {
         let error = error.without_url();
-        if error.is_timeout() && !error.is_connect() {
-            return TransportError::Timeout(self.limit);
+        let unsent = error.is_connect();
+        if error.is_timeout() && !unsent {
+            return (TransportError::Timeout(self.limit), false);
         }
         let text = chain(&error);
-        if is_about_trust(&error) {
+        let named = if is_about_trust(&error) {
             TransportError::Tls(text)
         } else if error.is_body() || error.is_decode() {
             TransportError::Cut(text)
-        } else {
+        } else if unsent {
             TransportError::Connect(text)
-        }
+        } else {
+            TransportError::Broken(text)
+        };
+        (named, unsent)
     }
 }
 
@@ -303,11 +313,8 @@ mod tests {
 
     #[test]
     fn a_token_that_no_header_can_hold_is_not_sent() {
-        let settings =
-            Settings { address: "http://127.0.0.1:1".to_owned(), allow_plain_http: true, ..Settings::default() };
-        let client = vault_client(&settings).expect("a client");
-        assert!(Headers::new(&client, Some(&SecretString::new("s.x\r\nX-Other: 1"))).is_none());
-        assert!(Headers::new(&client, Some(&SecretString::new("s.x"))).is_some());
+        assert!(Headers::new(None, Some(&SecretString::new("s.x\r\nX-Other: 1"))).is_none());
+        assert!(Headers::new(None, Some(&SecretString::new("s.x"))).is_some());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! It behaves like one instead of expecting calls: logins make tokens, tokens make leases and take them along when they
 //! end, KV secrets have versions, and it can be away. No time passes in it by itself: [`Memory::expire`] ends a token,
-//! [`Memory::end_lease`] a lease.
+//! [`Memory::end_lease`] a lease; unless [`Memory::keep_time`] makes leases end and renewals take their time.
 
 use std::{
     collections::BTreeMap,
@@ -12,16 +12,24 @@ use std::{
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use super::{Error, Health, Kind, KvMount, LeaseInfo, Reply, TokenInfo, Vault};
+use super::{ChildToken, Error, Health, Kind, KvMount, LeaseInfo, Minted, Reply, TokenInfo, Vault, Wrapping};
 use crate::domain::{Accessor, Lease, LeaseId, SecretString, ServerPath, Session};
+
+mod credentials;
+
+use credentials::TokenState;
 
 /// Life of a token and of a lease unless a test says otherwise.
 const LIFE: Duration = Duration::from_secs(3600);
 
-/// A server in memory.
+/// A server in memory, as seen from one namespace; what is below `ns` is under `ns/…` in the root.
 #[derive(Default)]
-pub struct Memory(Mutex<State>);
+pub struct Memory {
+    shared: Arc<Mutex<State>>,
+    namespace: String,
+}
 
 type Writer = Arc<dyn Fn(&Value) -> Result<Value, Kind> + Send + Sync>;
 
@@ -29,21 +37,40 @@ type Writer = Arc<dyn Fn(&Value) -> Result<Value, Kind> + Send + Sync>;
 struct State {
     loans: u64,
     roles: BTreeMap<(String, String), Duration>,
-    tokens: BTreeMap<String, Duration>,
+    tokens: BTreeMap<String, TokenState>,
+    credentials: credentials::Credentials,
     leases: BTreeMap<String, LeaseState>,
     kv: BTreeMap<String, Vec<Option<Value>>>,
     dynamic: BTreeMap<String, (Value, Duration)>,
+    told: BTreeMap<String, Value>,
     writers: BTreeMap<String, Writer>,
     denied: Vec<String>,
     failing: Option<Kind>,
     counts: BTreeMap<String, u64>,
     revoked_certificates: Vec<String>,
     made: u64,
+    /// How long a renewal takes, when time passes.
+    pace: Option<Duration>,
+    renewals: Vec<Renewal>,
+    at_once: usize,
+    most_at_once: usize,
+}
+
+/// A lease that was renewed while time passed.
+#[derive(Clone, Debug)]
+pub struct Renewal {
+    /// When.
+    pub at: Instant,
+    /// Which.
+    pub lease: LeaseId,
+    /// What was left of its life.
+    pub rest: Duration,
 }
 
 struct LeaseState {
     token: String,
     duration: Duration,
+    granted: Instant,
 }
 
 impl Memory {
@@ -72,6 +99,11 @@ impl Memory {
     /// Makes `path` lend `fields` for `life`; the text `{n}` in a value becomes the number of the loan.
     pub fn lend(&self, path: &str, fields: Value, life: Duration) {
         self.state().dynamic.insert(path.to_owned(), (fields, life));
+    }
+
+    /// Makes reads of `path` answer with `data`, as engines do that lend nothing.
+    pub fn tell(&self, path: &str, data: Value) {
+        self.state().told.insert(path.to_owned(), data);
     }
 
     /// Makes writes to `path` answer with what `writer` returns.
@@ -133,8 +165,34 @@ impl Memory {
         self.state().revoked_certificates.clone()
     }
 
+    /// Returns the path as the root sees it.
+    fn place(&self, path: &ServerPath) -> String {
+        if self.namespace.is_empty() { path.to_string() } else { format!("{}/{path}", self.namespace) }
+    }
+
+    /// Lets time pass: leases end by their time, and a renewal takes as long as said.
+    pub fn keep_time(&self, renewal: Duration) {
+        self.state().pace = Some(renewal);
+    }
+
+    /// Returns the renewals of leases since time passes, in order.
+    pub fn renewals(&self) -> Vec<Renewal> {
+        self.state().renewals.clone()
+    }
+
+    /// Returns how many renewals were under way together at most.
+    pub fn most_at_once(&self) -> usize {
+        self.state().most_at_once
+    }
+
+    async fn take_time(&self) {
+        let Some(pace) = self.state().enter_work() else { return };
+        tokio::time::sleep(pace).await;
+        self.state().at_once -= 1;
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.shared.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Counts a request, and fails it when the server is made to fail.
@@ -157,6 +215,25 @@ impl Memory {
 }
 
 impl State {
+    fn enter_work(&mut self) -> Option<Duration> {
+        let pace = self.pace?;
+        self.at_once += 1;
+        self.most_at_once = self.most_at_once.max(self.at_once);
+        Some(pace)
+    }
+
+    /// Renews a lease that lives.
+    fn renew(&mut self, lease: &LeaseId) -> Option<Duration> {
+        let now = Instant::now();
+        let found = self.leases.get_mut(&lease.0)?;
+        if self.pace.is_some() {
+            let rest = found.duration.checked_sub(now - found.granted)?;
+            self.renewals.push(Renewal { at: now, lease: lease.clone(), rest });
+        }
+        found.granted = now;
+        Some(found.duration)
+    }
+
     fn next(&mut self) -> u64 {
         self.made += 1;
         self.made
@@ -165,15 +242,19 @@ impl State {
     fn end_token(&mut self, token: &str) {
         self.tokens.remove(token);
         self.leases.retain(|_, lease| lease.token != token);
+        let of_it =
+            |(name, state): (&String, &TokenState)| (state.parent.as_deref() == Some(token)).then(|| name.clone());
+        let children: Vec<String> = self.tokens.iter().filter_map(of_it).collect();
+        children.iter().for_each(|child| self.end_token(child));
     }
 
     fn session(&self, token: &str) -> Session {
         Session {
             token: SecretString::new(token),
             accessor: Some(Accessor(format!("accessor-of-{}", token.trim_start_matches("token-")))),
-            duration: self.tokens.get(token).copied().unwrap_or(LIFE),
+            duration: self.tokens.get(token).map_or(LIFE, |state| state.life),
             renewable: true,
-            policies: vec!["memory".to_owned()],
+            policies: self.tokens.get(token).map(|state| state.policies.clone()).unwrap_or_default(),
         }
     }
 
@@ -183,7 +264,7 @@ impl State {
         let number = self.loans;
         let text = fields.to_string().replace("{n}", &number.to_string());
         let id = LeaseId(format!("{path}/{number}"));
-        self.leases.insert(id.0.clone(), LeaseState { token: token.to_owned(), duration });
+        self.leases.insert(id.0.clone(), LeaseState { token: token.to_owned(), duration, granted: Instant::now() });
         Some(Reply {
             request_id: format!("request-{number}"),
             data: Arc::new(serde_json::from_str(&text).expect("a number does not break JSON")),
@@ -194,6 +275,9 @@ impl State {
     }
 
     fn secret(&mut self, path: &str, action: &str) -> Result<Reply, Error> {
+        if let Some(data) = self.told.get(path) {
+            return Ok(Reply { data: Arc::new(data.clone()), ..Reply::default() });
+        }
         let Some(versions) = self.kv.get(path) else { return Err(Error::new(Kind::NotFound, action, "")) };
         let Some(Some(fields)) = versions.last() else { return Err(Error::new(Kind::Deleted, action, "")) };
         let metadata = json!({"version": versions.len(), "deletion_time": "", "destroyed": false});
@@ -214,9 +298,43 @@ impl Vault for Memory {
         let Some(life) = state.roles.get(&(mount.to_owned(), role.to_owned())).copied() else {
             return Err(Error::new(Kind::Invalid, "log in", format!("role {role:?} could not be found")));
         };
-        let token = format!("token-{}", state.next());
-        state.tokens.insert(token.clone(), life);
-        Ok(state.session(&token))
+        Ok(state.make_token(life, vec!["memory".to_owned()], None))
+    }
+
+    async fn login_approle(&self, mount: &str, role_id: &str, secret_id: &SecretString) -> Result<Session, Error> {
+        self.enter("login")?.log_in_application(mount, role_id, secret_id.expose())
+    }
+
+    async fn login_cert(&self, mount: &str, role: Option<&str>) -> Result<Session, Error> {
+        self.enter("login")?.log_in_certificate(mount, role)
+    }
+
+    async fn create_token(&self, token: &SecretString, role: &str, terms: &Value) -> Result<Minted, Error> {
+        self.enter_with("mint", token)?.mint(token.expose(), role, terms)
+    }
+
+    async fn revoke_accessor(&self, token: &SecretString, accessor: &Accessor) -> Result<(), Error> {
+        let mut state = self.enter_with("revoke", token)?;
+        state.end_token(&accessor.0.replacen("accessor-of-", "token-", 1));
+        Ok(())
+    }
+
+    async fn lookup_wrapping(&self, wrapping: &SecretString) -> Result<Wrapping, Error> {
+        self.enter("lookup")?.look_at_wrapping(wrapping.expose())
+    }
+
+    async fn unwrap(&self, wrapping: &SecretString) -> Result<Reply, Error> {
+        self.enter("unwrap")?.take_out(wrapping.expose())
+    }
+
+    async fn capabilities(&self, token: &SecretString, path: &ServerPath) -> Result<Vec<String>, Error> {
+        let state = self.enter_with("capabilities", token)?;
+        let word = if state.denies(token.expose(), &self.place(path)) { "deny" } else { "read" };
+        Ok(vec![word.to_owned()])
+    }
+
+    fn in_namespace(&self, namespace: &str) -> Arc<dyn Vault> {
+        Arc::new(Self { shared: Arc::clone(&self.shared), namespace: namespace.to_owned() })
     }
 
     async fn read(
@@ -227,24 +345,32 @@ impl Vault for Memory {
     ) -> Result<Reply, Error> {
         let mut state = self.enter_with("read", token)?;
         let action = format!("read {path:?}");
-        if state.denied.iter().any(|denied| denied == path.as_str()) {
+        let place = self.place(path);
+        if state.denies(token.expose(), &place) {
             return Err(Error::new(Kind::Denied, action, ""));
         }
-        match state.loan(path.as_str(), token.expose()) {
+        match state.loan(&place, token.expose()) {
             Some(reply) => Ok(reply),
-            None => state.secret(path.as_str(), &action),
+            None => state.secret(&place, &action),
         }
     }
 
     async fn write(&self, token: &SecretString, path: &ServerPath, body: &Value) -> Result<Reply, Error> {
         let (writer, number) = {
             let mut state = self.enter_with("write", token)?;
-            (state.writers.get(path.as_str()).cloned(), state.next())
+            (state.writers.get(&self.place(path)).cloned(), state.next())
         };
         let action = format!("write {path:?}");
         let Some(writer) = writer else { return Err(Error::new(Kind::NotFound, action, "")) };
         let data = writer(body).map_err(|kind| Error::new(kind, action, "the test says so"))?;
         Ok(Reply { request_id: format!("request-{number}"), data: Arc::new(data), ..Reply::default() })
+    }
+
+    async fn create_child(&self, token: &SecretString, _: &Value, wrap: Option<Duration>) -> Result<ChildToken, Error> {
+        let mut state = self.enter_with("write", token)?;
+        let Session { token, accessor, .. } = state.make_token(LIFE, Vec::new(), Some(token.expose().to_owned()));
+        let duration = if wrap.is_some() { Duration::ZERO } else { LIFE };
+        Ok(ChildToken { token, accessor, duration, renewable: wrap.is_none() })
     }
 
     async fn lookup_token(&self, token: &SecretString) -> Result<TokenInfo, Error> {
@@ -271,9 +397,10 @@ impl Vault for Memory {
     }
 
     async fn renew_lease(&self, token: &SecretString, lease: &LeaseId) -> Result<Lease, Error> {
-        let state = self.enter_with("renew", token)?;
-        let found = state.leases.get(&lease.0).ok_or_else(|| Error::new(Kind::LeaseGone, "renew lease", ""))?;
-        Ok(Lease { id: lease.clone(), duration: found.duration, renewable: true })
+        self.take_time().await;
+        let granted = self.enter_with("renew", token)?.renew(lease);
+        let duration = granted.ok_or_else(|| Error::new(Kind::LeaseGone, "renew lease", ""))?;
+        Ok(Lease { id: lease.clone(), duration, renewable: true })
     }
 
     async fn revoke_self(&self, token: &SecretString) -> Result<(), Error> {

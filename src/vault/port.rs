@@ -25,6 +25,30 @@ pub trait Vault: Send + Sync {
     /// Exchanges a signed identity for a token.
     async fn login_jwt(&self, mount: &str, role: &str, jwt: &SecretString) -> Result<Session, Error>;
 
+    /// Exchanges an application's role and secret id for a token.
+    async fn login_approle(&self, mount: &str, role_id: &str, secret_id: &SecretString) -> Result<Session, Error>;
+
+    /// Exchanges the certificate that the connection shows for a token; without a role the server picks one that fits.
+    async fn login_cert(&self, mount: &str, role: Option<&str>) -> Result<Session, Error>;
+
+    /// Makes a token of token role `role`, with what `terms` ask for.
+    async fn create_token(&self, token: &SecretString, role: &str, terms: &Value) -> Result<Minted, Error>;
+
+    /// Ends the token of that accessor and every lease it made. One that is dead already is a success.
+    async fn revoke_accessor(&self, token: &SecretString, accessor: &Accessor) -> Result<(), Error>;
+
+    /// Asks what a wrapping token holds, without using it up.
+    async fn lookup_wrapping(&self, wrapping: &SecretString) -> Result<Wrapping, Error>;
+
+    /// Takes out what a wrapping token holds, which works once.
+    async fn unwrap(&self, wrapping: &SecretString) -> Result<Reply, Error>;
+
+    /// Asks what the token may do at `path`, in the server's words such as `read`.
+    async fn capabilities(&self, token: &SecretString, path: &ServerPath) -> Result<Vec<String>, Error>;
+
+    /// Returns the same server as seen from `namespace`, empty for the root; caps and back-off are shared.
+    fn in_namespace(&self, namespace: &str) -> Arc<dyn Vault>;
+
     /// Reads `path`; for dynamic engines this makes a credential.
     async fn read(
         &self,
@@ -35,6 +59,15 @@ pub trait Vault: Send + Sync {
 
     /// Writes `body` to `path`, as signing and encrypting do.
     async fn write(&self, token: &SecretString, path: &ServerPath, body: &Value) -> Result<Reply, Error>;
+
+    /// Makes a child of `token`, which dies with it. With `wrap` the answer is a token that is changed for the child once,
+    /// within that time.
+    async fn create_child(
+        &self,
+        token: &SecretString,
+        body: &Value,
+        wrap: Option<Duration>,
+    ) -> Result<ChildToken, Error>;
 
     /// Asks what is left of the token's life.
     async fn lookup_token(&self, token: &SecretString) -> Result<TokenInfo, Error>;
@@ -89,6 +122,37 @@ pub struct Reply {
     pub lease_duration: Duration,
     /// News for the user, such as a shortened life.
     pub warnings: Vec<String>,
+}
+
+/// A token made by another one.
+#[derive(Clone, Debug)]
+pub struct Minted {
+    /// The token and its terms.
+    pub session: Session,
+    /// Whether it lives on when its maker ends.
+    pub orphan: bool,
+}
+
+/// What a wrapping token is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrapping {
+    /// The request whose answer it holds.
+    pub creation_path: String,
+    /// Life at creation.
+    pub ttl: Duration,
+}
+
+/// A token that was made with another one.
+#[derive(Clone, Debug)]
+pub struct ChildToken {
+    /// The token, or what is changed for it.
+    pub token: SecretString,
+    /// The child's own name, also when it is wrapped.
+    pub accessor: Option<Accessor>,
+    /// The child's life; nothing when it is wrapped, since the server does not say.
+    pub duration: Duration,
+    /// Whether the server will prolong it.
+    pub renewable: bool,
 }
 
 /// What the server says about a token.

@@ -24,6 +24,11 @@ impl Backoff {
     /// For work in the background.
     pub const STEADY: Self = Self { first: Duration::from_secs(1), cap: Duration::from_secs(60) };
 
+    /// Returns waits between the two, which must be in order and no shorter than 50 ms.
+    pub(super) const fn between(first: Duration, cap: Duration) -> Self {
+        Self { first, cap }
+    }
+
     /// Returns waits between the two; a `cap` below `first` is raised to it, and neither is shorter than 50 ms.
     pub fn new(first: Duration, cap: Duration) -> Self {
         let first = first.max(LEAST);

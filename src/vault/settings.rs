@@ -3,8 +3,12 @@
 use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use reqwest::Url;
+use sha2::{Digest, Sha256};
 
-use super::{FileError, file::read_public};
+use super::{
+    FileError,
+    file::{read_private, read_public},
+};
 
 /// Largest file of CA certificates; the world's whole public set is about 200 KiB.
 const CA_MAX: u64 = 1024 * 1024;
@@ -16,6 +20,10 @@ const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 pub struct Settings {
     /// Such as `https://vault.service.consul:8200`.
     pub address: String,
+    /// Further servers of the same cluster, asked in their order when the one that is used does not answer.
+    pub other_addresses: Vec<String>,
+    /// The certificate and key that the node shows to the server.
+    pub client_cert: Option<ClientCert>,
     /// The CA certificates to trust, in PEM; the system's when absent.
     pub ca_file: Option<PathBuf>,
     /// The name that the server's certificate must bear, when it is not the address's host.
@@ -32,6 +40,17 @@ pub struct Settings {
     pub issue_timeout: Duration,
     /// Most exchanges at the same time.
     pub max_in_flight: usize,
+    /// Most exchanges a second in the long run; one second's worth may go at once.
+    pub max_rate: u32,
+}
+
+/// With what the node proves who it is on the connection itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCert {
+    /// The certificate and its chain, PEM.
+    pub cert_file: PathBuf,
+    /// The private key, PEM, readable by its owner only.
+    pub key_file: PathBuf,
 }
 
 /// Why the server cannot be spoken with as configured; each names its setting.
@@ -51,6 +70,21 @@ pub enum SettingsError {
     /// The CA file holds no certificate.
     #[error("vault ca_file {} holds no certificate in PEM", .0.display())]
     CaContent(PathBuf),
+    /// A file of the node's certificate cannot be taken.
+    #[error("auth {setting}")]
+    ClientFile {
+        /// Which setting.
+        setting: &'static str,
+        /// Why.
+        #[source]
+        source: FileError,
+    },
+    /// The node's certificate and key are no pair in PEM.
+    #[error("auth client_cert_file {} and client_key_file {} hold no certificate with its key in PEM", .0.display(), .1.display())]
+    ClientContent(PathBuf, PathBuf),
+    /// One address is written twice.
+    #[error("vault addresses have {0:?} twice; remove one")]
+    Twice(String),
     /// `tls_server_name` is no host name.
     #[error("vault tls_server_name {0:?} is not a DNS name")]
     ServerName(String),
@@ -68,6 +102,9 @@ pub enum SettingsError {
     /// `max_in_flight` is out of range.
     #[error("vault max_in_flight is {0}; give 1 to 1024")]
     InFlight(usize),
+    /// `max_rate` is out of range.
+    #[error("vault max_rate is {0}; give 1 to 10000 requests a second")]
+    Rate(u32),
     /// The HTTP client cannot be made.
     #[error(
         "vault connection cannot be set up ({0}); give a ca_file when the machine has no CA certificates of its own"
@@ -79,6 +116,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             address: String::new(),
+            other_addresses: Vec::new(),
+            client_cert: None,
             ca_file: None,
             tls_server_name: None,
             namespace: None,
@@ -87,6 +126,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(10),
             issue_timeout: Duration::from_secs(30),
             max_in_flight: 16,
+            max_rate: 50,
         }
     }
 }
@@ -94,15 +134,28 @@ impl Default for Settings {
 impl Settings {
     /// Checks every setting, the CA file's content included.
     pub fn check(&self) -> Result<(), SettingsError> {
-        self.url()?;
+        self.urls()?;
         self.check_words()?;
         self.check_limits()?;
-        self.ca_certificates().map(|_| ())
+        self.ca_certificates()?;
+        self.identity().map(|_| ())
     }
 
-    /// Returns the address as a URL, if the server may be spoken with there.
-    pub(super) fn url(&self) -> Result<Url, SettingsError> {
-        let url = Url::parse(&self.address).map_err(|_| {
+    /// Returns the addresses as URLs, if the servers may be spoken with there.
+    pub(super) fn urls(&self) -> Result<Vec<Url>, SettingsError> {
+        let mut urls: Vec<Url> = Vec::new();
+        for address in std::iter::once(&self.address).chain(&self.other_addresses) {
+            let url = self.url(address)?;
+            if urls.contains(&url) {
+                return Err(SettingsError::Twice(without_password(url)));
+            }
+            urls.push(url);
+        }
+        Ok(urls)
+    }
+
+    fn url(&self, address: &str) -> Result<Url, SettingsError> {
+        let url = Url::parse(address).map_err(|_| {
             let why = "is not a URL; give one such as \"https://vault.example:8200\"";
             SettingsError::Address { address: "…".to_owned(), why }
         })?;
@@ -133,10 +186,35 @@ impl Settings {
                 return Err(SettingsError::Timeout { setting, value });
             }
         }
-        match self.max_in_flight {
-            1..=1024 => Ok(()),
-            other => Err(SettingsError::InFlight(other)),
+        match (self.max_in_flight, self.max_rate) {
+            (1..=1024, 1..=10_000) => Ok(()),
+            (1..=1024, rate) => Err(SettingsError::Rate(rate)),
+            (other, _) => Err(SettingsError::InFlight(other)),
         }
+    }
+
+    /// Returns the certificate and key that the node shows, when it has one.
+    pub(super) fn identity(&self) -> Result<Option<reqwest::Identity>, SettingsError> {
+        let Some(ClientCert { cert_file, key_file }) = &self.client_cert else { return Ok(None) };
+        let failed = |setting| move |source| SettingsError::ClientFile { setting, source };
+        let mut pem = read_public(cert_file, CA_MAX).map_err(failed("client_cert_file"))?;
+        let key = read_private(key_file, CA_MAX).map_err(failed("client_key_file"))?;
+        pem.push(b'\n');
+        pem.extend_from_slice(&key);
+        let identity = reqwest::Identity::from_pem(&pem);
+        identity.map(Some).map_err(|_| SettingsError::ClientContent(cert_file.clone(), key_file.clone()))
+    }
+
+    /// Returns a digest of the files that decide about trust, to tell when one has changed. An absent file is a content too.
+    pub(super) fn digest_of_files(&self) -> Vec<u8> {
+        let cert = self.client_cert.iter().flat_map(|cert| [&cert.cert_file, &cert.key_file]);
+        let mut digest = Sha256::new();
+        for path in self.ca_file.iter().chain(cert) {
+            let bytes = read_public(path, CA_MAX).unwrap_or_default();
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(&*bytes);
+        }
+        digest.finalize().to_vec()
     }
 
     /// Returns the CA file's certificates, or none when the system's are to be trusted.
@@ -192,7 +270,8 @@ fn is_dns_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(label) && text.parse::<IpAddr>().is_err()
 }
 
-fn is_namespace(text: &str) -> bool {
+/// Says whether `text` can name a namespace.
+pub fn is_namespace(text: &str) -> bool {
     !text.is_empty() && text.len() <= 512 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/.".contains(&b))
 }
 
@@ -246,6 +325,16 @@ mod tests {
         assert!(Settings { max_in_flight: 0, ..good.clone() }.check().is_err());
         assert!(Settings { namespace: Some("a b".to_owned()), ..good.clone() }.check().is_err());
         assert!(Settings { tls_server_name: Some("10.0.0.1".to_owned()), ..good }.check().is_err());
+    }
+
+    #[test]
+    fn every_address_is_checked_and_none_may_stand_twice() {
+        let good = Settings { address: "https://a:8200".to_owned(), ..Settings::default() };
+        let with = |other: &str| Settings { other_addresses: vec![other.to_owned()], ..good.clone() }.check();
+        assert!(with("https://b:8200").is_ok());
+        assert!(with("http://b:8200").is_err());
+        assert!(matches!(with("https://a:8200/"), Err(SettingsError::Twice(_))));
+        assert!(matches!(Settings { max_rate: 0, ..good.clone() }.check(), Err(SettingsError::Rate(0))));
     }
 
     #[test]

@@ -13,14 +13,24 @@ mod gate;
 #[path = "../../examples/harness/mod.rs"]
 mod harness;
 mod jobs;
+#[path = "../support/private_engine.rs"]
+mod private_engine;
 
+mod apart;
+mod endings;
+mod figures;
 mod kill_in_end;
+mod kill_in_refresh;
 mod kill_in_rotation;
 mod kill_in_start;
 mod leaks;
 mod lives;
 mod outage;
+mod output;
+mod policies;
 mod reader;
+mod scripts;
 mod short;
 mod tls;
+mod variables;
 mod wrong_input;

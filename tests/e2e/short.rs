@@ -55,7 +55,7 @@ async fn want_of_memory_is_told_and_ends_the_credentials() {
       config {{
         image   = "strongbox/busybox:1"
         command = "sh"
-        args    = ["-c", "x=a; while :; do x=$x$x; done"]
+        args    = ["-c", "until [ -e /local/go ]; do sleep 0.1; done; x=a; while :; do x=$x$x; done"]
         {DB}
       }}
       resources {{
@@ -65,6 +65,7 @@ async fn want_of_memory_is_told_and_ends_the_credentials() {
     );
     let task = bed.task(&jobs::with_task(&body));
     bed.run(&task).await.expect("it starts");
+    std::fs::write(task.dir.local.join("go"), "").expect("written");
     let (exit, _) = tokio::time::timeout(LIMIT, task.wait(&bed.agent)).await.expect("in time").expect("an end");
     assert_eq!((exit.exit_code, exit.oom_killed), (137, true));
     task.destroy(&bed.agent, false).await.expect("destroyed");

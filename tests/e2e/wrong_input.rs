@@ -22,7 +22,11 @@ const HASTY: &str = r#"refresh {
   }"#;
 
 async fn bed() -> Bed {
-    let bed = Bed::new(HASTY).await;
+    bed_with(HASTY).await
+}
+
+async fn bed_with(more: &str) -> Bed {
+    let bed = Bed::new(more).await;
     bed.bao.ok("POST", "kv/data/timeline", Some(json!({ "data": { "api_key": "a-key" } }))).await;
     bed
 }
@@ -90,7 +94,7 @@ async fn a_wrong_job_is_refused_in_one_sentence_and_the_next_good_one_starts() {
     for (image, words) in [
         ("strongbox/absent:1", &["strongbox/absent:1"][..]),
         ("Strongbox/Busybox:1", &["TaskConfigInvalid", "image", "Strongbox"]),
-        ("https://strongbox/busybox:1", &["TaskConfigInvalid", "image", "https"]),
+        ("http://strongbox/busybox:1", &["TaskConfigInvalid", "image", "http"]),
     ] {
         refused(&bed, &bed.task(&jobs::job(image, SLEEP, db)), words).await;
     }
@@ -162,7 +166,9 @@ async fn configs_that_no_agent_sends_are_refused_and_the_process_serves_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_away_or_sealed_is_told_as_such() {
-    let bed = bed().await;
+    // The server that did not answer is left alone for up to some seconds more, and a start has to bear that.
+    let patient = HASTY.replace(r#"secrets_timeout = "1s""#, r#"secrets_timeout = "6s""#);
+    let bed = bed_with(&patient).await;
     let task = || bed.task(&jobs::shell(SLEEP, ONE_OF_EACH));
     bed.bao.ok("PUT", "sys/seal", None).await;
     let status = bed.run(&task()).await.expect_err("sealed");
@@ -175,7 +181,7 @@ async fn a_server_that_is_away_or_sealed_is_told_as_such() {
     serves_on(&bed).await;
 
     let gate = crate::gate::Gate::before(bed.bao.address()).await;
-    let options = crate::bed::Options { more: HASTY, address: Some(gate.address()), ..Default::default() };
+    let options = crate::bed::Options { more: &patient, address: Some(gate.address()), ..Default::default() };
     let bed = Bed::on(bed.bao.clone(), &options).await;
     gate.shut().await;
     let task = bed.task(&jobs::shell(SLEEP, ONE_OF_EACH));

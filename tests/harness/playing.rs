@@ -2,11 +2,11 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{Arc, Condvar, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -69,19 +69,24 @@ impl Place {
 
     /// Begins to run a job.
     pub fn play(&self, job: &Path, config: &Path) -> Playing {
+        self.play_with(job, config, &[])
+    }
+
+    /// As [`Place::play`], with further arguments.
+    pub fn play_with(&self, job: &Path, config: &Path, more: &[&str]) -> Playing {
         let mut command = harness();
-        command.arg("run").arg(job).args(["--plugin", plugin(), "--plugin-config"]).arg(config);
+        command.arg("run").arg(job).args(["--plugin", plugin(), "--plugin-config"]).arg(config).args(more);
         command.arg("--data-dir").arg(self.data()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("the harness runs");
         let lines = Lines::default();
         let (pipe, into) = (child.stdout.take().expect("a pipe"), lines.clone());
-        let reader = std::thread::spawn(move || {
+        std::thread::spawn(move || {
             for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                into.0.0.lock().expect("a lock").push(line);
-                into.0.1.notify_all();
+                into.change(|printed| printed.lines.push(line));
             }
+            into.change(|printed| printed.over = true);
         });
-        Playing { child, lines, reader: Some(reader) }
+        Playing { child, lines }
     }
 
     /// Asks the running harness.
@@ -89,9 +94,24 @@ impl Place {
         harness().arg(command).arg("--data-dir").arg(self.data()).args(rest).output().expect("the harness runs")
     }
 
+    /// Asks the running harness, with something to read.
+    pub fn type_into(&self, command: &str, rest: &[&str], input: &[u8]) -> Output {
+        let mut harness = harness();
+        harness.arg(command).arg("--data-dir").arg(self.data()).args(rest);
+        harness.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = harness.spawn().expect("the harness runs");
+        let (mut pipe, input) = (child.stdin.take().expect("a pipe"), input.to_vec());
+        // A command that ends without reading is no failure of ours.
+        let typing = std::thread::spawn(move || pipe.write_all(&input).ok());
+        let output = child.wait_with_output().expect("an end");
+        typing.join().expect("no panic");
+        output
+    }
+
     /// Returns ids of what containers the driver has made here.
     pub fn containers(&self) -> Vec<String> {
-        let instance = fs::read_to_string(self.root.path().join("state/instance")).unwrap_or_default();
+        // Before the first start of a plugin there is no mark, and nothing that could bear it.
+        let Ok(instance) = fs::read_to_string(self.root.path().join("state/installation")) else { return Vec::new() };
         let filter = format!("label=strongbox.instance={instance}");
         let out =
             Command::new("docker").args(["ps", "-aq", "--filter", &filter]).output().expect("docker; run `make setup`");
@@ -117,24 +137,50 @@ impl Drop for Place {
     }
 }
 
+/// What a run has printed so far.
+#[derive(Default)]
+struct Printed {
+    lines: Vec<String>,
+    over: bool,
+}
+
 #[derive(Clone, Default)]
-struct Lines(Arc<(Mutex<Vec<String>>, Condvar)>);
+struct Lines(Arc<(Mutex<Printed>, Condvar)>);
+
+impl Lines {
+    fn change(&self, change: impl FnOnce(&mut Printed)) {
+        change(&mut self.0.0.lock().expect("a lock"));
+        self.0.1.notify_all();
+    }
+
+    /// Waits until `found` gives something; `Err` has the lines that there were.
+    fn wait<T>(&self, mut found: impl FnMut(&Printed) -> Option<T>) -> Result<T, Vec<String>> {
+        let (printed, changed) = &*self.0;
+        let guard = printed.lock().expect("a lock");
+        let waited = changed.wait_timeout_while(guard, PATIENCE, |printed| found(printed).is_none() && !printed.over);
+        let (printed, _) = waited.expect("a lock");
+        found(&printed).ok_or_else(|| printed.lines.clone())
+    }
+}
 
 /// A run.
 pub struct Playing {
     child: Child,
     lines: Lines,
-    reader: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Playing {
     /// Waits for a line with `text` in it.
     pub fn line(&self, text: &str) -> String {
-        let (lines, changed) = &*self.lines.0;
-        let has = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
-        let guard = lines.lock().expect("a lock");
-        let (lines, _) = changed.wait_timeout_while(guard, PATIENCE, |lines| has(lines).is_none()).expect("a lock");
-        has(&lines).unwrap_or_else(|| panic!("no line with {text:?}; there were {lines:#?}"))
+        let has = |printed: &Printed| printed.lines.iter().find(|line| line.contains(text)).cloned();
+        self.lines.wait(has).unwrap_or_else(|lines| panic!("no line with {text:?}; there were {lines:#?}"))
+    }
+
+    /// Waits until the task has said `up` and the driver has said that it runs; a task is faster with its words sometimes,
+    /// and is not known before.
+    pub fn is_up(&self) {
+        self.line("| up");
+        self.line("* started");
     }
 
     /// Sends a signal to the harness.
@@ -145,9 +191,17 @@ impl Playing {
 
     /// Waits for the end; returns the exit code and everything that was printed.
     pub fn end(mut self) -> (Option<i32>, String) {
-        self.reader.take().expect("read once").join().expect("a reader");
-        let status = self.child.wait().expect("an end");
-        (status.code(), self.lines.0.0.lock().expect("a lock").join("\n"))
+        let all = self.lines.wait(|printed| printed.over.then(|| printed.lines.join("\n")));
+        let all = all.unwrap_or_else(|lines| panic!("the run does not end; there were {lines:#?}"));
+        // It has closed its output, so that its end is a matter of moments.
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.child.try_wait().expect("a child") {
+                Some(status) => return (status.code(), all),
+                None => assert!(Instant::now() < end, "the run has closed its output and does not end:\n{all}"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -7,7 +7,10 @@ use strongbox::plugin::proto::hclspec as wire;
 use crate::harness::{
     agent::PluginConfig,
     cty::{self, Type, Value},
-    hcl::value::{Node, Number, Value as Raw},
+    hcl::{
+        number::Number,
+        value::{Node, Value as Raw},
+    },
     spec::{self, Spec},
 };
 
@@ -81,9 +84,9 @@ fn long_texts_have_longer_heads() {
 
 #[test]
 fn numbers_beyond_64_bits_are_sent_as_text() {
-    let bytes = Value::Number(Number::Int(1 << 64)).encode();
+    let bytes = Value::Number(Number::from(1 << 64)).encode();
     assert_eq!(bytes[1..], *b"18446744073709551616");
-    assert_eq!(Value::Number(Number::Int(-(1 << 63))).encode(), hex::decode("d38000000000000000").expect("hex"));
+    assert_eq!(Value::Number(Number::from(-(1 << 63))).encode(), hex::decode("d38000000000000000").expect("hex"));
 }
 
 #[test]

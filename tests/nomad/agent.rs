@@ -13,7 +13,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::leftovers;
+use crate::{cni, leftovers};
 
 /// How the plugin's file is called, and with it the block in the agent's configuration.
 const PLUGIN: &str = "nomad-driver-strongbox";
@@ -52,6 +52,7 @@ impl Agent {
         let plugins = root.path().join("plugins");
         fs::create_dir(&plugins).expect("a directory");
         fs::copy(plugin(), plugins.join(PLUGIN)).expect("the plugin's file");
+        cni::install(root.path());
         let text = configuration(root.path(), [http, rpc, serf], &config(root.path()));
         fs::write(root.path().join("agent.hcl"), text).expect("written");
         Self { nomad: nomad.into(), root, http, child: None }
@@ -202,10 +203,7 @@ impl Drop for Agent {
         if let Some(child) = &mut self.child {
             child.wait().ok();
         }
-        let instance = fs::read_to_string(self.root.path().join("state/instance")).unwrap_or_default();
-        if !instance.is_empty() {
-            leftovers::remove_containers(&instance);
-        }
+        leftovers::remove_containers(self.root.path());
         leftovers::unmount_all(self.root.path());
         leftovers::remove_control_groups(&control_group(self.root.path()));
     }
@@ -266,6 +264,8 @@ client {{
   enabled           = true
   network_interface = "lo"
   cgroup_parent     = "/{group}"
+  cni_path          = "{dir}/cni/bin"
+  cni_config_dir    = "{dir}/cni/config"
 
   # The machine's disk may be fuller than an agent likes; what a test has still to read must not be collected for that.
   gc_disk_usage_threshold  = 99

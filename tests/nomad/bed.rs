@@ -1,7 +1,6 @@
 //! The whole picture: an agent with the plugin, a configured server of secrets, and the questions that tests ask of them.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -170,8 +169,7 @@ impl Bed {
 
     /// Returns the ids of this installation's containers, in whatever state.
     pub fn containers(&self) -> Vec<String> {
-        let instance = fs::read_to_string(self.agent.root().join("state/instance")).unwrap_or_default();
-        leftovers::containers(&instance)
+        leftovers::containers(self.agent.root())
     }
 
     fn only_container(&self) -> String {
@@ -237,6 +235,9 @@ fn plugin_config(bao: &Bao, auth: &str, root: &Path) -> String {
     quiet           = "100ms"
     longest         = "2s"
     secrets_timeout = "5s"
+  }}
+  network {{
+    infra_image = "strongbox/pause:1"
   }}
   allow {{
     job   = "timeline"

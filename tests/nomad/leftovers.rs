@@ -61,17 +61,18 @@ pub fn unmount_all(root: &Path) {
     }
 }
 
-/// Returns the ids of an installation's containers, in whatever state.
-pub fn containers(instance: &str) -> Vec<String> {
-    let filter = format!("label=strongbox.instance={instance}");
+/// Returns the ids of the containers of the installation below `root`, in whatever state; none when it never came up.
+pub fn containers(root: &Path) -> Vec<String> {
+    let Ok(mark) = fs::read_to_string(root.join("state/installation")) else { return Vec::new() };
+    let filter = format!("label=strongbox.instance={}", mark.trim());
     let output = Command::new("docker").args(["ps", "-aq", "--no-trunc", "--filter", &filter]).output();
     let output = output.expect("docker runs; run `make setup`");
     String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
 }
 
 /// Removes an installation's containers.
-pub fn remove_containers(instance: &str) {
-    for container in containers(instance) {
+pub fn remove_containers(root: &Path) {
+    for container in containers(root) {
         Command::new("docker").args(["rm", "-f", "-v", &container]).output().ok();
     }
 }

@@ -92,6 +92,36 @@ impl Bao {
         bao
     }
 
+    /// Returns an operator's config for this server: login with the node's key, rules for the job `timeline`, everything below
+    /// `root`, and `more` blocks. `address` is where the driver is to look for the server, when that is not its own.
+    pub fn operator_config(&self, root: &Path, address: Option<&str>, more: &str) -> String {
+        format!(
+            r#"config {{
+  state_dir   = "{root}/state"
+  runtime_dir = "{root}/run"
+  vault {{
+    address          = "{address}"
+    allow_plain_http = true
+  }}
+  auth {{
+    method   = "driver"
+    mount    = "jwt-strongbox"
+    key_file = "{key}"
+  }}
+  allow {{
+    job   = "timeline"
+    roles = ["timeline"]
+    paths = ["kv/data/timeline", "kv/data/timeline/**", "database/creds/timeline"]
+    pki   = ["pki_int/timeline"]
+  }}
+  {more}
+}}"#,
+            root = root.display(),
+            address = address.unwrap_or(&self.address),
+            key = self.node_key_file().display(),
+        )
+    }
+
     /// Returns where the server is.
     pub fn address(&self) -> &str {
         &self.address

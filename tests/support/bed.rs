@@ -21,7 +21,7 @@ use super::{
 /// Where the plugin is told to die; see `fail_point` in the plugin's own source.
 const FAIL_POINT: &str = "STRONGBOX_FAIL_POINT";
 /// How long a condition may take that no row gives another limit for.
-pub const LIMIT: Duration = Duration::from_secs(40);
+pub const LIMIT: Duration = Duration::from_secs(120);
 
 /// A job with one of everything; it sleeps until it is stopped.
 pub const JOB: &str = r#"
@@ -211,34 +211,10 @@ impl Drop for Bed {
     }
 }
 
-/// Returns the operator's config: short intervals, login with the node's key, rules for the job `timeline`.
+/// Returns the operator's config with short intervals, unless `more` says others.
 pub fn config(bao: &Bao, address: &str, root: &std::path::Path, more: &str) -> String {
-    format!(
-        r#"config {{
-  state_dir   = "{root}/state"
-  runtime_dir = "{root}/run"
-  vault {{
-    address          = "{address}"
-    allow_plain_http = true
-  }}
-  auth {{
-    method   = "driver"
-    mount    = "jwt-strongbox"
-    key_file = "{key}"
-  }}
-  allow {{
-    job   = "timeline"
-    roles = ["timeline"]
-    paths = ["kv/data/timeline", "kv/data/timeline/**", "database/creds/timeline"]
-    pki   = ["pki_int/timeline"]
-  }}
-  {refresh}
-  {more}
-}}"#,
-        root = root.display(),
-        key = bao.node_key_file().display(),
-        refresh = if more.contains("refresh") { "" } else { REFRESH },
-    )
+    let refresh = if more.contains("refresh") { "" } else { REFRESH };
+    bao.operator_config(root, Some(address), &format!("{refresh}\n  {more}"))
 }
 
 /// Runs `docker` and returns what it printed.

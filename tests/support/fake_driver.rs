@@ -6,7 +6,7 @@
 #![allow(dead_code)]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
@@ -15,15 +15,23 @@ use std::{
 use async_trait::async_trait;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use strongbox::{
-    container::{CpuPercent, CpuStats, MemoryStats, Stats},
-    domain::{ExecOutput, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec},
+    container::{self, CpuPercent, CpuStats, ExecChunk, ExecInput, MemoryStats, OutputStream, Stats},
+    domain::{
+        ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec, TerminalSize,
+    },
     driver::{
-        AttributeValue, Class, DriverError, Fingerprint, Health, Settings, Started, TaskDriver, TaskStatus, Usage,
+        AttributeValue, Class, DriverError, ExecNews, ExecSession, Figures, Fingerprint, Health, Listen, NetworkMade,
+        NetworkRequest, Settings, Started, TaskDriver, TaskStatus, Usage,
     },
     plugin,
 };
 use tempfile::TempDir;
-use tokio::{net::UnixListener, sync::Notify, task::JoinHandle};
+use tokio::{
+    net::UnixListener,
+    sync::{Notify, mpsc},
+    task::JoinHandle,
+};
+use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 
@@ -37,6 +45,8 @@ pub const SLOW: &str = "slow";
 pub struct Fake {
     /// Tasks that are there.
     pub tasks: Mutex<BTreeMap<TaskId, TaskMeta>>,
+    /// Allocations that have a network.
+    pub networks: Mutex<BTreeSet<String>>,
     /// Every call, with what matters of it.
     pub calls: Mutex<Vec<String>>,
     /// Lets slow starts go on.
@@ -66,6 +76,10 @@ impl TaskDriver for Fake {
     fn configure(&self, settings: Settings) -> Result<(), DriverError> {
         self.note(format!("configure {}", settings.journal.state_dir.display()));
         Ok(())
+    }
+
+    fn collects_output(&self) -> bool {
+        true
     }
 
     fn fingerprints(&self) -> BoxStream<'static, Fingerprint> {
@@ -145,6 +159,15 @@ impl TaskDriver for Fake {
         Ok(ExecOutput::default())
     }
 
+    async fn exec_stream(&self, id: &TaskId, request: ExecRequest) -> Result<ExecSession, DriverError> {
+        self.known(id)?;
+        self.note(format!("exec_stream {id} {:?} tty={}", request.command, request.tty));
+        let (heard, words) = mpsc::unbounded_channel();
+        let input = Box::new(Echo(heard));
+        let echo = UnboundedReceiverStream::new(words);
+        Ok(ExecSession { input, output: echo.map(Ok).boxed() })
+    }
+
     fn stats(&self, id: &TaskId, interval: Duration) -> Result<BoxStream<'static, Usage>, DriverError> {
         self.known(id)?;
         self.note(format!("stats {id} {interval:?}"));
@@ -154,8 +177,54 @@ impl TaskDriver for Fake {
         Ok(stream::once(async { usage }).boxed())
     }
 
+    fn metrics(&self) -> Option<Listen> {
+        None
+    }
+
+    async fn figures(&self) -> Result<Arc<Figures>, DriverError> {
+        Ok(Arc::default())
+    }
+
+    async fn create_network(&self, wanted: NetworkRequest) -> Result<NetworkMade, DriverError> {
+        self.note(format!("create network {} {:?}", wanted.alloc_id, wanted.hostname));
+        let created = self.networks.lock().expect("no panic").insert(wanted.alloc_id);
+        let path = PathBuf::from("/proc/1/ns/net");
+        Ok(NetworkMade { path, container: "0123456789abcdef".into(), hostname: wanted.hostname, created })
+    }
+
+    async fn destroy_network(&self, alloc_id: &str) -> Result<(), DriverError> {
+        self.note(format!("destroy network {alloc_id}"));
+        self.networks.lock().expect("no panic").remove(alloc_id);
+        Ok(())
+    }
+
     async fn shutdown(&self) {
         self.note("shutdown");
+    }
+}
+
+/// Prints what it reads, and ends with the input: with the number of bytes that it read last.
+struct Echo(mpsc::UnboundedSender<ExecNews>);
+
+#[async_trait]
+impl ExecInput for Echo {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), container::Error> {
+        assert_ne!(bytes, PANIC.as_bytes(), "as the test wants");
+        let chunk = ExecChunk { stream: OutputStream::Stdout, bytes: bytes.to_vec().into() };
+        self.0.send(ExecNews::Output(chunk)).ok();
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<(), container::Error> {
+        self.0.send(ExecNews::Exited(3)).ok();
+        Ok(())
+    }
+
+    async fn resize(&mut self, size: TerminalSize) -> Result<(), container::Error> {
+        let text = format!("{} {}", size.rows, size.columns);
+        let chunk = ExecChunk { stream: OutputStream::Stderr, bytes: text.into() };
+        self.0.send(ExecNews::Output(chunk)).ok();
+        Ok(())
     }
 }
 

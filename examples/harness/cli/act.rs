@@ -16,12 +16,14 @@ pub async fn act(running: &Running, request: Request) -> Result<Answer, Failure>
     match request {
         Request::Exec { task, command } => exec(running, find(running, &task)?, &command).await,
         Request::KillPlugin => kill_plugin(running).await,
+        Request::Session { .. } => Err("a session is no single question".into()),
         Request::Signal { task, signal } => send(running, find(running, &task)?, &signal).await,
         Request::Stats { task, samples } => stats(running, find(running, &task)?, samples).await,
     }
 }
 
-fn find<'a>(running: &'a Running, name: &str) -> Result<&'a Run, Failure> {
+/// Returns the task called `name`.
+pub fn find<'a>(running: &'a Running, name: &str) -> Result<&'a Run, Failure> {
     let names: Vec<_> = running.tasks.iter().map(|task| task.name.as_str()).collect();
     let found = running.tasks.iter().find(|task| task.name == name);
     found.ok_or_else(|| format!("no task {name:?} runs here; there are: {}", names.join(", ")).into())

@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
+use crate::harness::env::NodeWords;
+
 /// Runs Nomad job files through the plugin, without Nomad.
 #[derive(Parser)]
 #[command(name = "harness", version)]
@@ -22,6 +24,12 @@ pub enum Command {
     Exec {
         #[command(flatten)]
         at: At,
+        /// Passes on what is typed.
+        #[arg(short = 'i', long)]
+        stdin: bool,
+        /// Runs the command in a terminal.
+        #[arg(short = 't', long)]
+        tty: bool,
         /// The task.
         task: String,
         /// The command.
@@ -73,6 +81,8 @@ pub struct Run {
     pub plugin_config: Option<PathBuf>,
     #[command(flatten)]
     pub variables: Variables,
+    #[command(flatten)]
+    pub node: Node,
     /// Where allocations and the control socket live; a temporary directory unless given.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -92,6 +102,8 @@ pub struct Validate {
     pub binary: Binary,
     #[command(flatten)]
     pub variables: Variables,
+    #[command(flatten)]
+    pub node: Node,
 }
 
 #[derive(Args)]
@@ -123,6 +135,25 @@ pub struct Variables {
     /// Sets a variable of the job file.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = pair)]
     pub given: Vec<(String, String)>,
+}
+
+/// What the strings of a config may say of the node.
+#[derive(Args)]
+pub struct Node {
+    /// Gives the node an attribute, beside and above those of this machine: `${attr.NAME}`.
+    #[arg(long = "attr", value_name = "NAME=VALUE", value_parser = pair)]
+    pub attributes: Vec<(String, String)>,
+    /// Gives the node a word of meta: `${meta.NAME}`.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub meta: Vec<(String, String)>,
+}
+
+impl Node {
+    /// Returns what was said; the last word on a name counts.
+    pub fn words(&self) -> NodeWords {
+        let map = |pairs: &[(String, String)]| pairs.iter().cloned().collect();
+        NodeWords { attributes: map(&self.attributes), meta: map(&self.meta) }
+    }
 }
 
 /// Which running harness.

@@ -9,12 +9,12 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     task::JoinHandle,
 };
 
-use super::{Failure, act, arguments::At, print, run::Running};
+use super::{Failure, act, arguments::At, print, run::Running, session};
 
 const NAME: &str = "control.sock";
 /// Longest line that is read; output of a command is the longest there is.
@@ -27,6 +27,8 @@ pub enum Request {
     Exec { task: String, command: Vec<String> },
     /// Kill the plugin and go on with the next one.
     KillPlugin,
+    /// Run a command with somebody at its streams; what follows is [`session`]'s.
+    Session { task: String, command: Vec<String>, tty: bool },
     /// Send a signal to a task.
     Signal { task: String, signal: String },
     /// Tell what a task uses.
@@ -77,20 +79,26 @@ pub fn serve(running: Arc<Running>, data: &Path) -> io::Result<Control> {
     Ok(Control { path, serving })
 }
 
-async fn answer(running: Arc<Running>, mut stream: UnixStream) -> Result<(), Failure> {
-    let request = serde_json::from_str(&read_line(&mut stream).await?)?;
-    let answer = act::act(&running, request).await;
+async fn answer(running: Arc<Running>, stream: UnixStream) -> Result<(), Failure> {
+    let (read, mut write) = stream.into_split();
+    let mut reader = BufReader::new(read);
+    let answer = match serde_json::from_str(&read_line(&mut reader).await?)? {
+        Request::Session { task, command, tty } => match act::find(&running, &task) {
+            Ok(task) => return session::carry(&running, task, &command, tty, (reader, write)).await,
+            Err(error) => return write_line(&mut write, &session::refused(&error)).await,
+        },
+        request => act::act(&running, request).await,
+    };
     let answer =
         answer.unwrap_or_else(|error| Answer { err: format!("error: {error}\n"), code: 1, ..Answer::default() });
-    write_line(&mut stream, &answer).await
+    write_line(&mut write, &answer).await
 }
 
 /// Asks a running harness and prints its answer.
 pub async fn ask(at: &At, request: Request) -> Result<i32, Failure> {
-    let stream = UnixStream::connect(at.data_dir.join(NAME)).await;
-    let mut stream = stream.map_err(|error| format!("no harness runs in {}: {error}", at.data_dir.display()))?;
-    write_line(&mut stream, &request).await?;
-    let line = read_line(&mut stream).await?;
+    let (read, mut write) = reach(at).await?.into_split();
+    write_line(&mut write, &request).await?;
+    let line = read_line(&mut BufReader::new(read)).await?;
     if line.is_empty() {
         return Err("the harness went away before it answered".into());
     }
@@ -99,13 +107,26 @@ pub async fn ask(at: &At, request: Request) -> Result<i32, Failure> {
     Ok(answer.code)
 }
 
-async fn read_line(stream: &mut UnixStream) -> io::Result<String> {
+/// Is the user of a command in a running harness.
+pub async fn attend(at: &At, stdin: bool, tty: bool, task: String, command: Vec<String>) -> Result<i32, Failure> {
+    let (read, mut write) = reach(at).await?.into_split();
+    write_line(&mut write, &Request::Session { task, command, tty }).await?;
+    session::attend(stdin, tty, (read, write)).await
+}
+
+async fn reach(at: &At) -> Result<UnixStream, Failure> {
+    let stream = UnixStream::connect(at.data_dir.join(NAME)).await;
+    stream.map_err(|error| format!("no harness runs in {}: {error}", at.data_dir.display()).into())
+}
+
+async fn read_line(reader: &mut (impl AsyncBufRead + Unpin)) -> io::Result<String> {
     let mut line = String::new();
-    BufReader::new(stream.take(LINE)).read_line(&mut line).await?;
+    reader.take(LINE).read_line(&mut line).await?;
     Ok(line)
 }
 
-async fn write_line(stream: &mut UnixStream, value: &impl Serialize) -> Result<(), Failure> {
+/// Writes a value on a line of its own.
+pub async fn write_line(stream: &mut (impl AsyncWrite + Unpin), value: &impl Serialize) -> Result<(), Failure> {
     let line = serde_json::to_string(value)? + "\n";
     Ok(stream.write_all(line.as_bytes()).await?)
 }

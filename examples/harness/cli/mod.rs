@@ -7,6 +7,7 @@ mod encode;
 mod print;
 mod run;
 mod schemas;
+mod session;
 mod validate;
 
 use std::{path::Path, process::ExitCode};
@@ -39,7 +40,10 @@ async fn obey(command: Command) -> Result<i32, Failure> {
     match command {
         Command::Run(wanted) => run::run(&wanted).await,
         Command::Validate(wanted) => validate::validate(&wanted).await,
-        Command::Exec { at, task, command } => control::ask(&at, Request::Exec { task, command }).await,
+        Command::Exec { at, stdin: false, tty: false, task, command } => {
+            control::ask(&at, Request::Exec { task, command }).await
+        }
+        Command::Exec { at, stdin, tty, task, command } => control::attend(&at, stdin, tty, task, command).await,
         Command::Signal { at, task, signal } => control::ask(&at, Request::Signal { task, signal }).await,
         Command::Stats { at, task, samples } => control::ask(&at, Request::Stats { task, samples }).await,
         Command::KillPlugin { at } => control::ask(&at, Request::KillPlugin).await,

@@ -24,8 +24,14 @@ pub fn out(text: &str) {
 
 /// Prints text as it is.
 pub fn raw(out: &str, err: &str) {
-    io::stdout().write_all(out.as_bytes()).ok();
-    io::stderr().write_all(err.as_bytes()).ok();
+    bytes(out.as_bytes(), err.as_bytes());
+}
+
+/// Prints bytes as they are, at once.
+pub fn bytes(out: &[u8], err: &[u8]) {
+    io::stdout().write_all(out).ok();
+    io::stdout().flush().ok();
+    io::stderr().write_all(err).ok();
 }
 
 /// Prints a remark.

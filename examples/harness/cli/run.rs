@@ -23,7 +23,7 @@ use crate::harness::{
     job::Job,
     process::Process,
     report::Source,
-    runner::{self, Run},
+    runner::{self, Place, Run},
 };
 
 /// A call that fails because the plugin died fails a little before the plugin is seen dead.
@@ -77,7 +77,10 @@ async fn play(wanted: &arguments::Run, job: &Job, feed: &Feed) -> Result<i32, Fa
     let data = wanted.data_dir.as_deref().unwrap_or(temporary.path());
     let signer = signer(wanted, feed).await?;
     let agent = Agent::load(program(&wanted.binary)?, &config(wanted.plugin_config.as_deref())?, feed.clone()).await?;
-    let running = Arc::new(Running::prepare(agent, job, data, signer)?);
+    agent.fingerprinted().await;
+    // What is bound into a container has an absolute path.
+    let place = Place { words: wanted.node.words(), ..runner::node(&absolute(data)?, signer)? };
+    let running = Arc::new(Running::prepare(agent, job, &place)?);
     let control = control::serve(Arc::clone(&running), data)?;
     feed.note("", format!("listening to commands with --data-dir {}", data.display()));
     let code = running.play().await;
@@ -102,14 +105,10 @@ fn config(path: Option<&Path>) -> Result<PluginConfig, Failure> {
 }
 
 impl Running {
-    fn prepare(agent: Agent, job: &Job, data: &Path, signer: Signer) -> Result<Self, Failure> {
+    fn prepare(agent: Agent, job: &Job, place: &Place) -> Result<Self, Failure> {
         let driver = &agent.info.name;
-        validate::check(job, &agent.task_spec, driver)?;
-        // What is bound into a container has an absolute path.
-        let place = runner::node(&absolute(data)?, signer)?;
-        let ours = job.tasks().filter(|(_, task)| task.driver == *driver);
-        let tasks = ours.map(|(group, task)| Run::prepare(&place, &agent, job, group, task));
-        let tasks = tasks.collect::<Result<Vec<_>, _>>()?;
+        validate::check(job, &agent.task_spec, driver, &place.facts(&agent))?;
+        let tasks = runner::prepare(place, &agent, job)?;
         if tasks.is_empty() {
             return Err(format!("the job has no task with driver {driver:?}").into());
         }

@@ -10,6 +10,7 @@ use hcl_edit::{
 
 use super::{
     eval::Scope,
+    text::composed,
     value::{Member, Node, Value},
 };
 use crate::harness::report::Problem;
@@ -28,6 +29,8 @@ pub fn generic(scope: &Scope<'_>, body: &Body, problems: &mut Vec<Problem>) -> V
             }
         }
     }
+    // An agent passes over an argument that has the name of a block.
+    members.retain(|name, _| !body.blocks().any(|block| block.has_ident(name)));
     for block in body.blocks() {
         add_block(scope, block, &mut members, problems);
     }
@@ -54,16 +57,30 @@ fn add_block(scope: &Scope<'_>, block: &Block, members: &mut BTreeMap<String, Me
     for label in block.labels.iter().rev() {
         let place = label.span().unwrap_or_default();
         let inner = Node { span: place.clone(), value: Value::List(vec![node]) };
-        let labelled = BTreeMap::from([(label.as_str().to_owned(), Member { name: place.clone(), node: inner })]);
+        let labelled = BTreeMap::from([(composed(label.as_str()), Member { name: place.clone(), node: inner })]);
         node = Node { value: Value::Map(labelled), span: place };
     }
     let list = members
         .entry(block.ident.value().to_string())
         .or_insert_with(|| Member { name: name.clone(), node: Node { value: Value::List(Vec::new()), span } });
-    match &mut list.node.value {
-        Value::List(items) => items.push(node),
-        _ => {
-            problems.push(Problem::at(&name, format!("{:?} is an argument and a block", block.ident.value().as_str())))
-        }
+    if let Value::List(items) = &mut list.node.value {
+        items.push(node);
     }
+}
+
+/// Returns what becomes of a config on its way to the client: every number has been a float once.
+pub fn passed_as_json(node: Node, problems: &mut Vec<Problem>) -> Node {
+    let value = match node.value {
+        Value::Number(n) => Value::Number(n.passed_as_json().unwrap_or_else(|| {
+            problems.push(Problem::at(&node.span, "the number is too large to be passed to an agent"));
+            n
+        })),
+        Value::List(items) => Value::List(items.into_iter().map(|item| passed_as_json(item, problems)).collect()),
+        Value::Map(members) => {
+            let member = |(key, m): (_, Member)| (key, Member { node: passed_as_json(m.node, problems), ..m });
+            Value::Map(members.into_iter().map(member).collect())
+        }
+        other => other,
+    };
+    Node { value, span: node.span }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use hcl_edit::{
-    Span as _,
+    Formatted, Span as _,
     expr::{
         BinaryOp, BinaryOperator, Conditional, Expression, ForExpr, FuncCall, Object, ObjectKey, Traversal,
         TraversalOperator, UnaryOp, UnaryOperator,
@@ -16,8 +16,9 @@ use hcl_edit::{
 
 use super::{
     functions::{self, Round},
+    number::Number,
     text,
-    value::{Member, Node, Number, Span, Value},
+    value::{Member, Node, Span, Value},
 };
 use crate::harness::report::Problem;
 
@@ -56,12 +57,12 @@ impl<'a> Scope<'a> {
         let value = match expr {
             Expression::Null(_) => Value::Null,
             Expression::Bool(b) => Value::Bool(*b.value()),
-            Expression::Number(n) => Value::Number(number(n.value())),
-            Expression::String(s) => Value::String(s.value().clone()),
+            Expression::Number(n) => Value::Number(self.number(n, &span)?),
+            Expression::String(s) => Value::String(text::composed(s.value())),
             Expression::Array(items) => Value::List(items.iter().map(|e| self.eval(e)).collect::<Result<_>>()?),
             Expression::Object(object) => self.object(object)?,
             Expression::StringTemplate(t) => return text::string(self, t, &span),
-            Expression::HeredocTemplate(t) => Value::String(text::render(self, &t.template)?),
+            Expression::HeredocTemplate(t) => Value::String(text::composed(&text::render(self, &t.template)?)),
             Expression::Parenthesis(inner) => return self.eval(inner.inner()),
             Expression::Variable(name) => return self.variable(name.value(), &span),
             Expression::Conditional(c) => return self.conditional(c),
@@ -72,6 +73,13 @@ impl<'a> Scope<'a> {
             Expression::ForExpr(f) => self.for_expr(f)?,
         };
         Ok(Node { value, span })
+    }
+
+    /// Takes the number from the text: the parser's own has fewer digits.
+    fn number(&self, written: &Formatted<hcl_edit::Number>, span: &Span) -> Result<Number> {
+        let text = self.source.get(span.clone()).map(str::trim);
+        let exact = text.and_then(Number::parse).or_else(|| Number::parse(&written.value().to_string()));
+        exact.ok_or_else(|| Problem::at(span, "the number is too long to be reckoned with"))
     }
 
     fn variable(&self, name: &str, span: &Span) -> Result<Node> {
@@ -123,10 +131,21 @@ impl<'a> Scope<'a> {
         let key = match operator {
             TraversalOperator::GetAttr(name) => Value::String(name.value().to_string()),
             TraversalOperator::Index(expr) => self.eval(expr)?.value,
-            TraversalOperator::LegacyIndex(i) => Value::Number(Number::Int((*i.value()).into())),
+            TraversalOperator::LegacyIndex(i) => Value::Number(Number::from(i128::from(*i.value()))),
             TraversalOperator::AttrSplat(_) | TraversalOperator::FullSplat(_) => Value::Null,
         };
-        index(node, &key).map_err(|message| Problem::at(span, message))
+        index(node, &key).map_err(|message| self.astray(message, span))
+    }
+
+    /// In the second round a complaint points at a whole text, so that it has to say which reference it means.
+    fn astray(&self, message: String, span: &Span) -> Problem {
+        match self.source.get(span.clone()) {
+            Some(written) if !self.round.keeps_unknown_names() => {
+                Problem::at(span, format!("${{{}}}: {message}", written.trim()))
+                    .help("--attr NAME=VALUE gives the node an attribute, --meta NAME=VALUE a word of its meta")
+            }
+            _ => Problem::at(span, message),
+        }
     }
 
     fn object(&self, object: &Object) -> Result<Value> {
@@ -156,7 +175,12 @@ impl<'a> Scope<'a> {
 
     fn conditional(&self, c: &Conditional) -> Result<Node> {
         let truth = self.truth(&c.cond_expr)?;
-        self.eval(if truth { &c.true_expr } else { &c.false_expr })
+        let (chosen, other) = if truth { (&c.true_expr, &c.false_expr) } else { (&c.false_expr, &c.true_expr) };
+        let chosen = self.eval(chosen)?;
+        // What is wrong with the other side matters to nobody, but its kind does.
+        let Ok(other) = self.eval(other) else { return Ok(chosen) };
+        let value = alike(chosen.value, &other.value).map_err(|message| Problem::at(&chosen.span, message))?;
+        Ok(Node { value, span: chosen.span })
     }
 
     /// Evaluates a condition.
@@ -181,8 +205,7 @@ impl<'a> Scope<'a> {
         let node = self.eval(&op.expr)?;
         match op.operator.value() {
             UnaryOperator::Neg => match node.value {
-                Value::Number(Number::Int(i)) => Ok(Value::Number(Number::Int(-i))),
-                Value::Number(Number::Float(f)) => Ok(Value::Number(Number::Float(-f))),
+                Value::Number(n) => Ok(Value::Number(n.negated())),
                 other => Err(Problem::at(&node.span, format!("only a number can be negated, not {}", other.kind()))),
             },
             UnaryOperator::Not => truthy(&node.value).map(|b| Value::Bool(!b)).ok_or_else(|| {
@@ -212,7 +235,7 @@ impl<'a> Scope<'a> {
                 Some(key) => {
                     let key = scope.eval(key)?;
                     let name = key.value.to_text().ok_or_else(|| Problem::at(&key.span, "a key is a string"))?;
-                    add(&mut members, name, value, f.grouping);
+                    add(&mut members, name, value, f.grouping)?;
                 }
             }
         }
@@ -240,11 +263,24 @@ pub fn loop_names(key_var: Option<&str>, value_var: &str, key: Value, value: Nod
     names
 }
 
-fn add(members: &mut BTreeMap<String, Member>, name: String, node: Node, grouping: bool) {
+/// Brings one side of a condition to what both sides can be.
+fn alike(chosen: Value, other: &Value) -> std::result::Result<Value, String> {
+    let (here, there) = (chosen.kind(), other.kind());
+    if here == there || here == "null" || there == "null" {
+        return Ok(chosen);
+    }
+    match (chosen.to_text(), other.to_text()) {
+        (Some(text), Some(_)) => Ok(Value::String(text)),
+        _ => Err(format!("the two sides of the condition are {here} and {there}")),
+    }
+}
+
+fn add(members: &mut BTreeMap<String, Member>, name: String, node: Node, grouping: bool) -> Result<()> {
     let place = node.span.clone();
     if !grouping {
-        members.insert(name, Member { name: place, node });
-        return;
+        let message = format!("the key {name:?} comes twice; write ... after the value to gather them");
+        let before = members.insert(name, Member { name: place.clone(), node });
+        return before.map_or(Ok(()), |_| Err(Problem::at(&place, message)));
     }
     let group = members
         .entry(name)
@@ -252,13 +288,7 @@ fn add(members: &mut BTreeMap<String, Member>, name: String, node: Node, groupin
     if let Value::List(items) = &mut group.node.value {
         items.push(node);
     }
-}
-
-fn number(n: &hcl_edit::Number) -> Number {
-    n.as_i64()
-        .map(|i| Number::Int(i.into()))
-        .or_else(|| n.as_u64().map(|u| Number::Int(u.into())))
-        .unwrap_or_else(|| Number::from_f64(n.as_f64().unwrap_or(f64::NAN)))
+    Ok(())
 }
 
 /// Returns the member or element that `key` names.
@@ -267,10 +297,10 @@ pub fn index(node: Node, key: &Value) -> std::result::Result<Node, String> {
         (Value::Map(mut members), key) => {
             let name = key.to_text().ok_or("an object is indexed by a string")?;
             let known = members.keys().cloned().collect::<Vec<_>>().join(", ");
-            members
-                .remove(&name)
-                .map(|m| m.node)
-                .ok_or_else(|| format!("there is no {name:?} here; there are: {known}"))
+            members.remove(&name).map(|m| m.node).ok_or_else(|| match known.as_str() {
+                "" => format!("there is no {name:?} here, nor anything else"),
+                known => format!("there is no {name:?} here; there are: {known}"),
+            })
         }
         (Value::List(items), Value::Number(n)) => {
             let i =
@@ -312,7 +342,7 @@ fn operate(operator: BinaryOperator, lhs: &Value, rhs: &Value) -> std::result::R
 
 fn numeric(value: &Value) -> Option<Number> {
     match value {
-        Value::Number(n) => Some(*n),
+        Value::Number(n) => Some(n.clone()),
         Value::String(s) => Number::parse(s),
         _ => None,
     }
@@ -320,22 +350,18 @@ fn numeric(value: &Value) -> Option<Number> {
 
 fn arithmetic(operator: BinaryOperator, a: Number, b: Number) -> std::result::Result<Value, String> {
     use BinaryOperator::{Div, Greater, GreaterEq, Less, LessEq, Minus, Mod, Mul, Plus};
-    let (x, y) = (a.as_f64(), b.as_f64());
-    let number = |f: f64| Ok(Value::Number(Number::from_f64(f)));
-    match (operator, a, b) {
-        (Plus, Number::Int(a), Number::Int(b)) => Ok(Value::Number(Number::Int(a + b))),
-        (Minus, Number::Int(a), Number::Int(b)) => Ok(Value::Number(Number::Int(a - b))),
-        (Mul, Number::Int(a), Number::Int(b)) => Ok(Value::Number(Number::Int(a.saturating_mul(b)))),
-        (Div | Mod, ..) if y == 0.0 => Err("division by zero".into()),
-        (Plus, ..) => number(x + y),
-        (Minus, ..) => number(x - y),
-        (Mul, ..) => number(x * y),
-        (Div, ..) => number(x / y),
-        (Mod, ..) => number(x % y),
-        (Less, ..) => Ok(Value::Bool(x < y)),
-        (LessEq, ..) => Ok(Value::Bool(x <= y)),
-        (Greater, ..) => Ok(Value::Bool(x > y)),
-        (GreaterEq, ..) => Ok(Value::Bool(x >= y)),
+    let number = |n: Option<Number>| n.map(Value::Number).ok_or_else(|| "infinity cannot be reckoned with".to_owned());
+    match operator {
+        Div | Mod if b.is_zero() => Err("division by zero".into()),
+        Plus => number(a.plus(&b)),
+        Minus => number(a.plus(&b.negated())),
+        Mul => number(a.times(&b)),
+        Div => number(a.over(&b)),
+        Mod => number(a.rest(&b)),
+        Less => Ok(Value::Bool(a < b)),
+        LessEq => Ok(Value::Bool(a <= b)),
+        Greater => Ok(Value::Bool(a > b)),
+        GreaterEq => Ok(Value::Bool(a >= b)),
         _ => Err(format!("{operator} is not arithmetic")),
     }
 }

@@ -1,13 +1,18 @@
 //! The functions of both rounds.
 //!
 //! The first round has those that job files commonly use, the second the short list that an agent offers. A few that
-//! reach out or need a whole library of their own (`regex`, `cidrsubnet`, `bcrypt`, `yamldecode`) are left out.
+//! reach out or need a whole library of their own (`regex`, `cidrsubnet`, `bcrypt`, `yamldecode`) are left out. Characters
+//! are counted one by one, where an agent counts what a reader takes for one: an emoji of several parts is several here.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::value::{Member, Node, Number, Value};
+use super::{
+    format,
+    number::Number,
+    value::{Member, Node, Value},
+};
 
 /// When an expression is evaluated.
 #[derive(Clone, Debug)]
@@ -39,6 +44,49 @@ const CLIENT: [&str; 15] = [
     "upper",
 ];
 
+/// How many arguments a function takes; those that are not here take any number.
+const ARGUMENTS: [(&str, usize); 36] = [
+    ("abs", 1),
+    ("base64decode", 1),
+    ("base64encode", 1),
+    ("ceil", 1),
+    ("chomp", 1),
+    ("compact", 1),
+    ("contains", 2),
+    ("distinct", 1),
+    ("element", 2),
+    ("flatten", 1),
+    ("floor", 1),
+    ("hasindex", 2),
+    ("indent", 2),
+    ("int", 1),
+    ("jsondecode", 1),
+    ("jsonencode", 1),
+    ("keys", 1),
+    ("length", 1),
+    ("lookup", 3),
+    ("lower", 1),
+    ("replace", 3),
+    ("reverse", 1),
+    ("slice", 3),
+    ("sort", 1),
+    ("split", 2),
+    ("strlen", 1),
+    ("strrev", 1),
+    ("substr", 3),
+    ("title", 1),
+    ("trim", 2),
+    ("trimprefix", 2),
+    ("trimspace", 1),
+    ("trimsuffix", 2),
+    ("upper", 1),
+    ("values", 1),
+    ("zipmap", 2),
+];
+
+/// Those that the first round has not.
+const CLIENT_ALONE: [&str; 2] = ["hasindex", "int"];
+
 impl Round {
     /// Says whether a name that is not known stays as it was written.
     pub fn keeps_unknown_names(&self) -> bool {
@@ -48,8 +96,14 @@ impl Round {
 
 /// Calls the function `name`.
 pub fn call(round: &Round, name: &str, args: &[Node]) -> Result<Value> {
+    if matches!(round, Round::File(_)) && CLIENT_ALONE.contains(&name) {
+        return Err("is known to the client alone; write $${…} around it".into());
+    }
     if matches!(round, Round::Client) && !CLIENT.contains(&name) {
         return Err(format!("there is no such function here; there are: {}", CLIENT.join(", ")));
+    }
+    if let Some((_, most)) = ARGUMENTS.iter().find(|(known, most)| *known == name && args.len() > *most) {
+        return Err(format!("takes {most} arguments, not {}", args.len()));
     }
     texts(name, args)
         .or_else(|| numbers(name, args))
@@ -63,43 +117,40 @@ pub fn call(round: &Round, name: &str, args: &[Node]) -> Result<Value> {
 fn texts(name: &str, args: &[Node]) -> Option<Result<Value>> {
     let one = |f: fn(&str) -> String| text(args, 0).map(|s| Value::String(f(&s)));
     Some(match name {
-        "upper" => one(str::to_uppercase),
-        "lower" => one(str::to_lowercase),
+        "upper" => one(|s| s.chars().map(|c| single(c, c.to_uppercase())).collect()),
+        "lower" => one(|s| s.chars().map(lower).collect()),
         "title" => one(title),
         "chomp" => one(|s| s.trim_end_matches(['\n', '\r']).to_owned()),
         "trimspace" => one(|s| s.trim().to_owned()),
-        "strrev" => one(|s| s.chars().rev().collect()),
+        // Of texts alone, under either name.
+        "reverse" | "strrev" => one(|s| s.chars().rev().collect()),
         "strlen" => text(args, 0).map(|s| Value::from(s.chars().count() as i64)),
         "trim" => two(args, |s, cut| s.trim_matches(|c| cut.contains(c)).into()),
         "trimprefix" => two(args, |s, cut| s.strip_prefix(cut).unwrap_or(s).into()),
         "trimsuffix" => two(args, |s, cut| s.strip_suffix(cut).unwrap_or(s).into()),
-        "startswith" => two(args, |s, with| s.starts_with(with).into()),
-        "endswith" => two(args, |s, with| s.ends_with(with).into()),
         "split" => two(args, |by, s| strings(s.split(by))),
         "replace" => replace(args),
         "substr" => substr(args),
         "join" => join(args),
-        "format" => text(args, 0).and_then(|f| format(&f, &args[1..])).map(Value::String),
-        "tostring" => text(args, 0).map(Value::String),
+        "format" => text(args, 0).and_then(|f| format::format(&f, &args[1..])).map(Value::String),
         "indent" => indent(args),
         _ => return None,
     })
 }
 
 fn numbers(name: &str, args: &[Node]) -> Option<Result<Value>> {
-    let one = |f: fn(f64) -> f64| number(args, 0).map(|n| Value::Number(Number::from_f64(f(n.as_f64()))));
-    let fold = |f: fn(f64, f64) -> f64| {
-        let all = (0..args.len()).map(|i| number(args, i).map(Number::as_f64)).collect::<Result<Vec<_>>>()?;
-        all.into_iter().reduce(f).map(|n| Value::Number(Number::from_f64(n))).ok_or_else(|| "needs an argument".into())
+    let one = |f: fn(&Number) -> Number| number(args, 0).map(|n| Value::Number(f(&n)));
+    let fold = |f: fn(Number, Number) -> Number| {
+        let all = (0..args.len()).map(|i| number(args, i)).collect::<Result<Vec<_>>>()?;
+        all.into_iter().reduce(f).map(Value::Number).ok_or_else(|| "needs an argument".into())
     };
     Some(match name {
-        "abs" => one(f64::abs),
-        "ceil" => one(f64::ceil),
-        "floor" => one(f64::floor),
-        "int" => one(f64::trunc),
-        "max" => fold(f64::max),
-        "min" => fold(f64::min),
-        "tonumber" => number(args, 0).map(Value::Number),
+        "abs" => one(Number::abs),
+        "ceil" => one(Number::ceil),
+        "floor" => one(Number::floor),
+        "int" => one(Number::trunc),
+        "max" => fold(Number::max),
+        "min" => fold(Number::min),
         "range" => range(args),
         _ => return None,
     })
@@ -112,10 +163,8 @@ fn lists(name: &str, args: &[Node]) -> Option<Result<Value>> {
         "compact" => list(args, 0)
             .map(|l| Value::List(l.into_iter().filter(|n| n.as_str() != Some("") && n.value != Value::Null).collect())),
         "contains" => list(args, 0).and_then(|l| Ok(Value::Bool(l.contains(arg(args, 1)?)))),
-        "distinct" | "toset" => list(args, 0).map(|l| Value::List(distinct(l))),
-        "tolist" => list(args, 0).map(Value::List),
+        "distinct" => list(args, 0).map(|l| Value::List(distinct(l))),
         "flatten" => list(args, 0).map(|l| Value::List(flatten(l))),
-        "reverse" => reverse(args),
         "sort" => sort(args),
         "element" => element(args),
         "slice" => slice(args),
@@ -124,7 +173,8 @@ fn lists(name: &str, args: &[Node]) -> Option<Result<Value>> {
             .find(|n| n.value != Value::Null)
             .map(|n| n.value.clone())
             .ok_or_else(|| "all arguments are null".into()),
-        "hasindex" => (|| Ok(Value::Bool(super::eval::index(arg(args, 0)?.clone(), &arg(args, 1)?.value).is_ok())))(),
+        "hasindex" => list(args, 0)
+            .and_then(|_| Ok(Value::Bool(super::eval::index(arg(args, 0)?.clone(), &arg(args, 1)?.value).is_ok()))),
         _ => return None,
     })
 }
@@ -145,7 +195,7 @@ fn maps(name: &str, args: &[Node]) -> Option<Result<Value>> {
 
 fn codecs(name: &str, args: &[Node]) -> Option<Result<Value>> {
     Some(match name {
-        "jsonencode" => arg(args, 0).map(|n| Value::String(escape_html(&to_json(&n.value).to_string()))),
+        "jsonencode" => arg(args, 0).map(|n| Value::String(escape_html(&to_json(&n.value)))),
         "jsondecode" => {
             text(args, 0).and_then(|s| serde_json::from_str(&s).map_err(|e| e.to_string())).map(|json| from_json(&json))
         }
@@ -172,19 +222,19 @@ fn files(round: &Round, name: &str, args: &[Node]) -> Option<Result<Value>> {
     })
 }
 
-fn arg(args: &[Node], i: usize) -> Result<&Node> {
+pub(super) fn arg(args: &[Node], i: usize) -> Result<&Node> {
     args.get(i).ok_or_else(|| format!("argument {} is missing", i + 1))
 }
 
-fn text(args: &[Node], i: usize) -> Result<String> {
+pub(super) fn text(args: &[Node], i: usize) -> Result<String> {
     let node = arg(args, i)?;
     node.value.to_text().ok_or_else(|| format!("argument {} is a string, not {}", i + 1, node.value.kind()))
 }
 
-fn number(args: &[Node], i: usize) -> Result<Number> {
+pub(super) fn number(args: &[Node], i: usize) -> Result<Number> {
     let node = arg(args, i)?;
     match &node.value {
-        Value::Number(n) => Some(*n),
+        Value::Number(n) => Some(n.clone()),
         Value::String(s) => Number::parse(s),
         _ => None,
     }
@@ -211,6 +261,19 @@ fn strings<'a>(all: impl Iterator<Item = &'a str>) -> Value {
 
 fn two(args: &[Node], f: impl Fn(&str, &str) -> Value) -> Result<Value> {
     Ok(f(&text(args, 0)?, &text(args, 1)?))
+}
+
+/// One letter stays one letter here: what would become two is left as it is.
+fn single(c: char, mut changed: impl Iterator<Item = char>) -> char {
+    match (changed.next(), changed.next()) {
+        (Some(only), None) => only,
+        _ => c,
+    }
+}
+
+fn lower(c: char) -> char {
+    // The dot is lost, since there is no single letter that keeps it.
+    if c == 'İ' { 'i' } else { single(c, c.to_lowercase()) }
 }
 
 fn title(s: &str) -> String {
@@ -251,70 +314,32 @@ fn indent(args: &[Node]) -> Result<Value> {
     Ok(text(args, 1)?.replace('\n', &format!("\n{pad}")).into())
 }
 
-/// The verbs that job files use: `%s %d %v %q %%`, floats as `%f` and `%.2f`, padding as `%03d`.
-fn format(template: &str, args: &[Node]) -> Result<String> {
-    let (mut out, mut chars, mut next) = (String::new(), template.chars(), 0);
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            out.push(c);
-            continue;
-        }
-        let mut flags = String::new();
-        let verb = loop {
-            match chars.next().ok_or("the format ends after %")? {
-                f if f.is_ascii_digit() || "+- .#".contains(f) => flags.push(f),
-                verb => break verb,
-            }
-        };
-        if verb == '%' {
-            out.push('%');
-            continue;
-        }
-        out.push_str(&pad(&flags, formatted(verb, &flags, args, next)?));
-        next += 1;
-    }
-    if next < args.len() { Err(format!("{} arguments for {next} verbs", args.len())) } else { Ok(out) }
-}
-
-fn formatted(verb: char, flags: &str, args: &[Node], i: usize) -> Result<String> {
-    match verb {
-        'd' => number(args, i)?.as_int().map(|n| n.to_string()).ok_or_else(|| "%d needs a whole number".into()),
-        'f' => {
-            let digits = flags.split_once('.').and_then(|(_, d)| d.parse().ok()).unwrap_or(6);
-            Ok(format!("{:.digits$}", number(args, i)?.as_f64()))
-        }
-        's' => text(args, i),
-        'q' => text(args, i).map(|s| serde_json::Value::String(s).to_string()),
-        'v' => arg(args, i).map(|n| n.value.to_text().unwrap_or_else(|| to_json(&n.value).to_string())),
-        'x' => number(args, i)?.as_int().map(|n| format!("{n:x}")).ok_or_else(|| "%x needs a whole number".into()),
-        other => Err(format!("the verb %{other} is unknown here")),
-    }
-}
-
-fn pad(flags: &str, text: String) -> String {
-    let width_part = flags.split('.').next().unwrap_or_default();
-    let width: usize = width_part.trim_start_matches(['-', '+', ' ', '#', '0']).parse().unwrap_or(0);
-    let missing = width.saturating_sub(text.chars().count());
-    let zero = width_part.trim_start_matches('+').starts_with('0');
-    match (width_part.starts_with('-'), zero) {
-        (true, _) => text + &" ".repeat(missing),
-        (_, true) => "0".repeat(missing) + &text,
-        _ => " ".repeat(missing) + &text,
-    }
-}
+/// Longest list that `range` makes.
+const LONGEST_RANGE: usize = 1024;
 
 fn range(args: &[Node]) -> Result<Value> {
-    let all = (0..args.len())
-        .map(|i| number(args, i)?.as_int().ok_or_else(|| "needs whole numbers".to_owned()))
-        .collect::<Result<Vec<_>>>()?;
-    let (start, end, step) = match all[..] {
-        [end] => (0, end, 1),
-        [start, end] => (start, end, 1),
-        [start, end, step] if step > 0 => (start, end, step),
-        _ => return Err("takes an end, or a start and an end, and a step above 0".into()),
+    let all = (0..args.len()).map(|i| number(args, i)).collect::<Result<Vec<_>>>()?;
+    let zero = || Number::from(0);
+    let down = |start: &Number, end: &Number| Number::from(if end < start { -1 } else { 1 });
+    let (start, end, step) = match &all[..] {
+        [end] => (zero(), end, down(&zero(), end)),
+        [start, end] => (start.clone(), end, down(start, end)),
+        [start, end, step] => (start.clone(), end, step.clone()),
+        _ => return Err("takes an end, or a start and an end, and a step".into()),
     };
-    let numbers = (start..end).step_by(usize::try_from(step).unwrap_or(1)).take(1024);
-    Ok(Value::List(numbers.map(|i| Node { value: Value::Number(Number::Int(i)), span: 0..0 }).collect()))
+    if step.is_zero() || (step < zero()) != (*end < start) && start != *end {
+        return Err("the step does not lead from the start to the end".into());
+    }
+    let mut numbers = Vec::new();
+    let mut next = Some(start);
+    while let Some(n) = next.filter(|n| if step < zero() { n > end } else { n < end }) {
+        if numbers.len() == LONGEST_RANGE {
+            return Err(format!("makes no more than {LONGEST_RANGE} numbers"));
+        }
+        next = n.plus(&step);
+        numbers.push(Node { value: Value::Number(n), span: 0..0 });
+    }
+    Ok(Value::List(numbers))
 }
 
 fn length(args: &[Node]) -> Result<Value> {
@@ -343,16 +368,6 @@ fn flatten(items: Vec<Node>) -> Vec<Node> {
             _ => vec![n],
         })
         .collect()
-}
-
-fn reverse(args: &[Node]) -> Result<Value> {
-    match &arg(args, 0)?.value {
-        Value::List(items) => Ok(Value::List(items.iter().rev().cloned().collect())),
-        other => other
-            .to_text()
-            .map(|s| s.chars().rev().collect::<String>().into())
-            .ok_or_else(|| "takes a list or a string".into()),
-    }
 }
 
 fn sort(args: &[Node]) -> Result<Value> {
@@ -397,19 +412,18 @@ fn zipmap(args: &[Node]) -> Result<Value> {
     Ok(Value::map(names.into_iter().zip(list(args, 1)?.into_iter().map(|n| n.value)), &(0..0)))
 }
 
-/// Turns a value into JSON.
-pub fn to_json(value: &Value) -> serde_json::Value {
+/// Turns a value into JSON; numbers keep all their digits.
+pub fn to_json(value: &Value) -> String {
+    let quoted = |s: &str| serde_json::Value::from(s).to_string();
     match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(b) => (*b).into(),
-        Value::Number(n) => match n.as_int().and_then(|i| i64::try_from(i).ok()) {
-            Some(i) => i.into(),
-            None => n.as_f64().into(),
-        },
-        Value::String(s) => s.clone().into(),
-        Value::List(items) => items.iter().map(|n| to_json(&n.value)).collect(),
+        Value::Null => "null".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Number(n) => n.to_string(),
+        Value::String(s) => quoted(s),
+        Value::List(items) => format!("[{}]", items.iter().map(|n| to_json(&n.value)).collect::<Vec<_>>().join(",")),
         Value::Map(members) => {
-            serde_json::Value::Object(members.iter().map(|(k, m)| (k.clone(), to_json(&m.node.value))).collect())
+            let member = |(key, m): (&String, &Member)| format!("{}:{}", quoted(key), to_json(&m.node.value));
+            format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
         }
     }
 }
@@ -419,7 +433,7 @@ pub fn from_json(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(b) => (*b).into(),
-        serde_json::Value::Number(n) => Value::Number(Number::parse(&n.to_string()).unwrap_or(Number::Int(0))),
+        serde_json::Value::Number(n) => Value::Number(Number::parse(&n.to_string()).unwrap_or_else(|| Number::from(0))),
         serde_json::Value::String(s) => s.clone().into(),
         serde_json::Value::Array(items) => {
             Value::List(items.iter().map(|j| Node { value: from_json(j), span: 0..0 }).collect())
@@ -430,7 +444,9 @@ pub fn from_json(json: &serde_json::Value) -> Value {
     }
 }
 
-/// Agents escape what could end a script element.
+/// Agents escape what could end a script element, and two line breaks that scripts stumble over.
 fn escape_html(json: &str) -> String {
-    json.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e")
+    let escapes =
+        [("&", "\\u0026"), ("<", "\\u003c"), (">", "\\u003e"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")];
+    escapes.iter().fold(json.to_owned(), |json, (plain, escaped)| json.replace(plain, escaped))
 }

@@ -2,6 +2,8 @@
 
 pub mod body;
 pub mod eval;
+pub mod format;
 pub mod functions;
+pub mod number;
 pub mod text;
 pub mod value;

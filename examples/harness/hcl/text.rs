@@ -4,6 +4,7 @@ use hcl_edit::{
     Span as _,
     template::{Directive, Element, ForDirective, IfDirective, StringTemplate, Strip, Template},
 };
+use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::{
     eval::{Scope, loop_names},
@@ -12,6 +13,11 @@ use super::{
 use crate::harness::report::Problem;
 
 type Result<T, E = Problem> = std::result::Result<T, E>;
+
+/// Returns the text in Unicode's form C, in which an agent keeps all text.
+pub fn composed(text: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()
+}
 
 /// Evaluates a quoted string; one that is a single `${…}` keeps the type of what it holds.
 pub fn string(scope: &Scope<'_>, template: &StringTemplate, span: &Span) -> Result<Node> {
@@ -27,7 +33,7 @@ fn whole(scope: &Scope<'_>, template: &Template, span: &Span) -> Result<Node> {
     if let Some(Element::Interpolation(only)) = template.as_single_element() {
         return scope.eval(&only.expr).map(|node| Node { value: node.value, span: span.clone() });
     }
-    Ok(Node { value: Value::String(render(scope, template)?), span: span.clone() })
+    Ok(Node { value: Value::String(composed(&render(scope, template)?)), span: span.clone() })
 }
 
 /// Renders a template to text.

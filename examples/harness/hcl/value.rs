@@ -3,7 +3,9 @@
 //! Every value remembers its span, so that a complaint of a later stage (a type that does not fit, a name the plugin
 //! does not know) can still point into the file. Maps are sorted by key, as they are for the agent.
 
-use std::{collections::BTreeMap, fmt, ops::Range};
+use std::{collections::BTreeMap, ops::Range};
+
+use super::number::Number;
 
 /// Byte offsets into the file.
 pub type Span = Range<usize>;
@@ -41,15 +43,6 @@ pub enum Value {
     List(Vec<Node>),
     /// An object or map.
     Map(BTreeMap<String, Member>),
-}
-
-/// A number; whole ones stay exact.
-#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub enum Number {
-    /// A whole number.
-    Int(i128),
-    /// Everything else.
-    Float(f64),
 }
 
 impl Node {
@@ -111,7 +104,7 @@ impl PartialEq for Value {
         match (self, other) {
             (Self::Null, Self::Null) => true,
             (Self::Bool(a), Self::Bool(b)) => a == b,
-            (Self::Number(a), Self::Number(b)) => a.as_f64() == b.as_f64(),
+            (Self::Number(a), Self::Number(b)) => a == b,
             (Self::String(a), Self::String(b)) => a == b,
             (Self::List(a), Self::List(b)) => a == b,
             (Self::Map(a), Self::Map(b)) => {
@@ -125,51 +118,6 @@ impl PartialEq for Value {
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
-    }
-}
-
-impl Number {
-    /// Returns the nearest float.
-    pub fn as_f64(self) -> f64 {
-        match self {
-            Self::Int(i) => i as f64,
-            Self::Float(f) => f,
-        }
-    }
-
-    /// Returns the whole number, if it is one.
-    pub fn as_int(self) -> Option<i128> {
-        match self {
-            Self::Int(i) => Some(i),
-            Self::Float(f) => whole(f),
-        }
-    }
-
-    /// Makes a whole float a whole number.
-    pub fn from_f64(f: f64) -> Self {
-        whole(f).map_or(Self::Float(f), Self::Int)
-    }
-
-    /// Reads decimal text as the agent does.
-    pub fn parse(text: &str) -> Option<Self> {
-        if let Ok(int) = text.strip_prefix('+').unwrap_or(text).parse() {
-            return Some(Self::Int(int));
-        }
-        let plain = !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
-        plain.then(|| text.parse().ok()).flatten().map(Self::from_f64)
-    }
-}
-
-fn whole(f: f64) -> Option<i128> {
-    (f.fract() == 0.0 && f.abs() < 1e30).then_some(f as i128)
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Int(i) => write!(out, "{i}"),
-            Self::Float(f) => write!(out, "{f}"),
-        }
     }
 }
 
@@ -193,6 +141,6 @@ impl From<bool> for Value {
 
 impl From<i64> for Value {
     fn from(i: i64) -> Self {
-        Self::Number(Number::Int(i.into()))
+        Self::Number(Number::from(i128::from(i)))
     }
 }

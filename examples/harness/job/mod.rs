@@ -15,7 +15,7 @@ use std::{
 };
 
 pub use duration::parse as parse_duration;
-pub use read::{parse, parse_config_block};
+pub use read::{parse, parse_config_block, parse_task_config};
 
 use super::{
     hcl::value::{Node, Span},
@@ -67,8 +67,23 @@ pub struct Group {
 pub struct Network {
     /// `host`, `bridge`, …; empty when not said.
     pub mode: String,
+    /// `hostname`; empty when not said.
+    pub hostname: String,
+    /// `dns`, when there is one.
+    pub dns: Option<Dns>,
     /// The labelled ports.
     pub ports: Vec<Port>,
+}
+
+/// How names are resolved.
+#[derive(Clone, Debug, Default)]
+pub struct Dns {
+    /// Name servers.
+    pub servers: Vec<String>,
+    /// Domains to search.
+    pub searches: Vec<String>,
+    /// Options of the resolver.
+    pub options: Vec<String>,
 }
 
 /// One labelled port.

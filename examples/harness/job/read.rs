@@ -8,13 +8,13 @@ use hcl_edit::{
 };
 
 use super::{
-    Group, Identity, Job, Network, Port, Resources, Task,
+    Dns, Group, Identity, Job, Network, Port, Resources, Task,
     reader::{Log, Reader},
     variables,
 };
 use crate::harness::{
     hcl::{
-        body::generic,
+        body::{generic, passed_as_json},
         eval::Scope,
         functions::Round,
         value::{Node, Value},
@@ -94,6 +94,19 @@ pub fn syntax(source: &Source) -> Result<Body, Report> {
 ///
 /// No variables are known there, and no functions of the first round.
 pub fn parse_config_block(source: &Source, block: &str) -> Result<Node, Report> {
+    config_block(source, block, |node, _| node)
+}
+
+/// Reads a bare `config { … }` as one of a job's tasks.
+pub fn parse_task_config(source: &Source) -> Result<Node, Report> {
+    config_block(source, "config", passed_as_json)
+}
+
+fn config_block(
+    source: &Source,
+    block: &str,
+    passed: impl FnOnce(Node, &mut Vec<Problem>) -> Node,
+) -> Result<Node, Report> {
     let body = syntax(source)?;
     let plugin = body.blocks().find(|b| b.has_ident("plugin"));
     let inner = plugin.map_or(&body, |p| &p.body);
@@ -103,11 +116,8 @@ pub fn parse_config_block(source: &Source, block: &str) -> Result<Node, Report> 
     let round = Round::File(source.dir.clone());
     let mut problems = Vec::new();
     let value = generic(&Scope::root(&source.text, BTreeMap::new(), &round), &config.body, &mut problems);
-    if problems.is_empty() {
-        Ok(Node { value, span: config.ident.span().unwrap_or_default() })
-    } else {
-        Err(Report::errors(source, problems))
-    }
+    let node = passed(Node { value, span: config.ident.span().unwrap_or_default() }, &mut problems);
+    if problems.is_empty() { Ok(node) } else { Err(Report::errors(source, problems)) }
 }
 
 fn job<'a>(top: &Reader<'a>, block: &'a Block, source: &Source) -> Job {
@@ -164,8 +174,21 @@ fn network<'a>(group: &Reader<'a>, block: &'a Block) -> Network {
     let reader = group.inner(block, "network");
     let mode = reader.string("mode").unwrap_or_default();
     let ports = reader.blocks("port").into_iter().map(|b| port(&reader, b)).collect();
-    reader.finish(&["dns", "hostname", "cni"], &["mbits"]);
-    Network { mode, ports }
+    let hostname = reader.string("hostname").unwrap_or_default();
+    let dns = reader.block("dns").map(|b| dns(&reader, b));
+    reader.finish(&["cni"], &["mbits"]);
+    Network { mode, hostname, dns, ports }
+}
+
+fn dns<'a>(network: &Reader<'a>, block: &'a Block) -> Dns {
+    let reader = network.inner(block, "dns");
+    let dns = Dns {
+        servers: reader.strings("servers"),
+        searches: reader.strings("searches"),
+        options: reader.strings("options"),
+    };
+    reader.finish(&[], &[]);
+    dns
 }
 
 fn port<'a>(network: &Reader<'a>, block: &'a Block) -> Port {
@@ -215,8 +238,9 @@ fn config(task: &Reader<'_>) -> Node {
     };
     let mut problems = Vec::new();
     let value = generic(task.scope, &block.body, &mut problems);
+    let node = passed_as_json(Node { value, span: block.ident.span().unwrap_or_default() }, &mut problems);
     problems.into_iter().for_each(|p| task.problem(p));
-    Node { value, span: block.ident.span().unwrap_or_default() }
+    node
 }
 
 fn identity<'a>(task: &Reader<'a>, block: &'a Block) -> Identity {

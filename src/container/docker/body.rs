@@ -2,32 +2,41 @@
 //!
 //! What it is given has passed [`crate::container::review`].
 
-use std::collections::{BTreeMap, HashMap};
+mod mounts;
+mod network;
+mod security;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+};
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount, MountBindOptions,
-    MountBindOptionsPropagationEnum, MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 
 use crate::{
-    container::{
-        ContainerSpec, Policy, SECRETS_TARGET, labels,
-        policy::{DEFAULT_CAPS, bare_cap},
-    },
-    domain::{ContainerOptions, HostMount, Isolation, SecretString, TaskSpec},
+    container::{ContainerSpec, Policy, devices, labels, mounts::Planned, policy::covers},
+    domain::{ContainerOptions, SecretString, TaskSpec, Ulimit},
 };
 
 /// The engine's range for processor shares.
 const SHARES: std::ops::RangeInclusive<i64> = 2..=262_144;
-/// What the engine keeps of a task's output until it is fetched: bounded, or a talkative task would fill the disk.
-///
-/// When the engine begins a new file, a reader that is a whole file behind misses lines and may meet others twice (seen
-/// with 20.10, whose reader makes about 150,000 lines a second where a task can write 500,000), so the files are large.
-/// `json-file` and not `local`, which lost the end of a line of more than 16 KiB with the same engine.
-const LOG_DRIVER: &str = "json-file";
-const LOG_OPTIONS: [(&str, &str); 2] = [("max-file", "3"), ("max-size", "100m")];
+/// A processor's share is cut off in periods of this many microseconds unless the job says otherwise.
+const CPU_PERIOD: i64 = 100_000;
 
-pub(super) fn body(spec: &ContainerSpec<'_>, policy: &Policy, instance: &str) -> ContainerCreateBody {
+/// What was found on the disk for what a job asks for.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// The job's own mounts, each with its path.
+    pub mounts: Vec<(Planned, Option<PathBuf>)>,
+    /// The seccomp profile that the job names, as JSON.
+    pub seccomp: Option<String>,
+}
+
+/// Builds the request. `settled` is what was found on the disk for it.
+pub(super) fn body(spec: &ContainerSpec<'_>, policy: &Policy, instance: &str, settled: Settled) -> ContainerCreateBody {
     let options = &spec.task.container;
     ContainerCreateBody {
         image: Some(spec.image.id.clone()),
@@ -35,28 +44,37 @@ pub(super) fn body(spec: &ContainerSpec<'_>, policy: &Policy, instance: &str) ->
         cmd: command(options),
         entrypoint: options.entrypoint.clone(),
         working_dir: options.work_dir.clone(),
-        hostname: options.hostname.clone().filter(|_| !joins_group(spec.task)),
+        hostname: options.hostname.clone().filter(|_| !network::joins(spec)),
+        tty: options.tty.then_some(true),
+        open_stdin: options.interactive.then_some(true),
+        healthcheck: options.healthcheck_disabled.then(no_health_check),
         env: Some(environment(&spec.task.env, policy)),
-        labels: Some(marks(spec.task, instance)),
-        exposed_ports: Some(bindings(spec.task).keys().cloned().collect()),
-        host_config: Some(host(spec, policy)),
+        labels: Some(marks(spec.task, policy, instance)),
+        exposed_ports: Some(network::bindings(spec).keys().cloned().collect()),
+        networking_config: network::endpoints(spec),
+        host_config: Some(host(spec, policy, settled)),
         ..ContainerCreateBody::default()
     }
 }
 
-fn host(spec: &ContainerSpec<'_>, policy: &Policy) -> HostConfig {
+fn host(spec: &ContainerSpec<'_>, policy: &Policy, settled: Settled) -> HostConfig {
     let bare = HostConfig::default();
     let limited = limits(bare, spec.task, policy);
-    let hardened = hardening(limited, &spec.task.container, policy);
-    let rooted = root(hardened, &spec.task.container, policy);
-    let mounted = HostConfig { mounts: Some(mounts(spec)), ..rooted };
-    let connected = network(mounted, spec.task);
+    let rooted = root(limited, &spec.task.container, policy, &settled);
+    let hardened = security::hardening(rooted, spec.task, policy, settled.seccomp);
+    let filled = mounts::mounts(hardened, spec, settled.mounts);
+    let connected = network::network(filled, spec);
     HostConfig {
-        log_config: Some(log_config()),
+        log_config: Some(log_config(&spec.task.container, policy)),
         init: spec.task.container.init.then_some(true),
+        runtime: devices::runtime(spec.task, policy),
         restart_policy: Some(RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None }),
         ..connected
     }
+}
+
+fn no_health_check() -> HealthConfig {
+    HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }
 }
 
 /// Without a command the arguments follow the image's entrypoint, as with the built-in driver.
@@ -80,138 +98,105 @@ fn is_token(key: &str) -> bool {
         || (key.starts_with("CONSUL_") && (key.ends_with("_TOKEN") || key.contains("_TOKEN_")))
 }
 
-fn marks(task: &TaskSpec, instance: &str) -> HashMap<String, String> {
-    let own = labels(&task.meta, instance);
-    task.container.labels.clone().into_iter().chain(own).collect()
+/// The job's labels, then those that the operator wants in the peers' spelling, then our own marks: the later wins.
+fn marks(task: &TaskSpec, policy: &Policy, instance: &str) -> HashMap<String, String> {
+    let meta = &task.meta;
+    let facts = [
+        ("job_name", &meta.job_name),
+        ("job_id", &meta.job_id),
+        ("task_group_name", &meta.group),
+        ("task_name", &meta.name),
+        ("namespace", &meta.namespace),
+        ("node_name", &meta.node_name),
+        ("node_id", &meta.node_id),
+    ];
+    let wanted = facts.into_iter().filter(|(fact, _)| covers(&policy.extra_labels, fact));
+    let peers = wanted.map(|(fact, value)| (format!("com.hashicorp.nomad.{fact}"), value.clone()));
+    task.container.labels.clone().into_iter().chain(peers).chain(labels(meta, instance)).collect()
 }
 
 fn limits(host: HostConfig, task: &TaskSpec, policy: &Policy) -> HostConfig {
-    let resources = &task.resources;
+    let (resources, options) = (&task.resources, &task.container.limits);
+    let most = options.memory_hard_limit.unwrap_or(resources.memory_limit);
+    let reserved = options.memory_hard_limit.map(|_| resources.memory_limit).filter(|reserved| *reserved < most);
+    let limit = if resources.memory_unlimited { 0 } else { most };
+    let ulimit = |limit: &Ulimit| ResourcesUlimits {
+        name: Some(limit.name.clone()),
+        soft: Some(limit.soft),
+        hard: Some(limit.hard),
+    };
     HostConfig {
         cpu_shares: Some(resources.cpu_shares.clamp(*SHARES.start(), *SHARES.end())),
         cpuset_cpus: Some(resources.cpuset.clone()).filter(|cores| !cores.is_empty()),
-        memory: Some(resources.memory_limit),
+        memory: Some(limit),
         // Equal to the limit means no swap: what is in memory, secrets included, is not written to a disk.
-        memory_swap: Some(resources.memory_limit),
-        memory_reservation: resources.memory_reservation,
-        pids_limit: Some(task.container.pids_limit.unwrap_or(policy.pids_limit)),
-        ..host
+        memory_swap: Some(limit).filter(|limit| *limit > 0),
+        memory_reservation: resources.memory_reservation.or(reserved),
+        pids_limit: Some(options.pids_limit.unwrap_or(policy.pids_limit)),
+        oom_score_adj: options.oom_score_adj,
+        shm_size: options.shm_size,
+        storage_opt: Some(options.storage_opt.clone().into_iter().collect())
+            .filter(|options: &HashMap<_, _>| !options.is_empty()),
+        ulimits: Some(options.ulimits.iter().map(ulimit).collect()).filter(|limits: &Vec<_>| !limits.is_empty()),
+        ..cpu_quota(host, task)
     }
 }
 
-fn hardening(host: HostConfig, options: &ContainerOptions, policy: &Policy) -> HostConfig {
-    HostConfig {
-        cap_drop: Some(vec!["ALL".to_owned()]),
-        cap_add: Some(capabilities(options, policy)),
-        security_opt: (!policy.allow_new_privileges).then(|| vec!["no-new-privileges:true".to_owned()]),
-        ipc_mode: Some("private".to_owned()),
-        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
-        privileged: Some(false),
-        ..host
+/// The quota is the task's share of the whole machine, in every period.
+fn cpu_quota(host: HostConfig, task: &TaskSpec) -> HostConfig {
+    let options = &task.container.limits;
+    if !options.cpu_hard_limit || task.resources.cpu_share <= 0.0 {
+        return host;
     }
+    let period = options.cpu_cfs_period.unwrap_or(CPU_PERIOD);
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // The kernel refuses less than a millisecond.
+    let quota = (task.resources.cpu_share * processors as f64 * period as f64).round().max(1000.0);
+    HostConfig { cpu_period: Some(period), cpu_quota: Some(quota as i64), ..host }
 }
 
-/// What the engine gives by itself as far as the operator allows it, less what the job drops, more what it adds.
-fn capabilities(options: &ContainerOptions, policy: &Policy) -> Vec<String> {
-    let dropped: Vec<String> = options.cap_drop.iter().map(|cap| bare_cap(cap)).collect();
-    let drops = |cap: &str| dropped.iter().any(|dropped| dropped == cap || dropped == "ALL");
-    let added = options.cap_add.iter().map(|cap| bare_cap(cap));
-    let kept = DEFAULT_CAPS.iter().filter(|cap| policy.allows_cap(cap) && !drops(cap)).map(|cap| (*cap).to_owned());
-    let mut caps: Vec<String> = kept.chain(added).collect();
-    caps.sort();
-    caps.dedup();
-    caps
-}
-
-fn root(host: HostConfig, options: &ContainerOptions, policy: &Policy) -> HostConfig {
-    let readonly = options.readonly_rootfs.unwrap_or(policy.readonly_rootfs);
+fn root(host: HostConfig, options: &ContainerOptions, policy: &Policy, settled: &Settled) -> HostConfig {
+    let readonly = options.security.readonly_rootfs.unwrap_or(policy.readonly_rootfs);
     let tmp = format!("rw,exec,nosuid,nodev,mode=1777,size={}", policy.tmp_size);
-    let tmpfs = readonly.then(|| HashMap::from([("/tmp".to_owned(), tmp)]));
+    // The job's own mount there comes instead.
+    let taken = settled.mounts.iter().any(|(planned, _)| planned.target.trim_end_matches('/') == "/tmp");
+    let tmpfs = (readonly && !taken).then(|| HashMap::from([("/tmp".to_owned(), tmp)]));
     HostConfig { readonly_rootfs: Some(readonly), tmpfs, ..host }
 }
 
-fn mounts(spec: &ContainerSpec<'_>) -> Vec<Mount> {
-    let alloc = spec.task.alloc_dir.join("alloc");
-    let task = spec.task.task_dir();
-    let own = [
-        bind(&alloc, "/alloc", false),
-        // Once more and read-only, so that a task cannot put something else in the place of its output's pipes.
-        bind(&alloc.join("logs"), "/alloc/logs", true),
-        bind(&task.join("local"), "/local", false),
-        bind(&task.join("secrets"), "/secrets", false),
-    ];
-    let secrets = spec.secrets.map(|source| bind(source, SECRETS_TARGET, true));
-    let others = spec.task.mounts.iter().map(orchestrators);
-    own.into_iter().chain(secrets).chain(others).collect()
-}
-
-/// A bind whose source must exist: the engine makes no directory of its own in its place.
-fn bind(source: &std::path::Path, target: &str, read_only: bool) -> Mount {
-    Mount {
-        target: Some(target.to_owned()),
-        source: Some(source.to_string_lossy().into_owned()),
-        typ: Some(MountType::BIND),
-        read_only: Some(read_only),
-        ..Mount::default()
-    }
-}
-
-fn orchestrators(mount: &HostMount) -> Mount {
-    let propagation = match mount.propagation.as_str() {
-        "host-to-task" => MountBindOptionsPropagationEnum::RSLAVE,
-        _ => MountBindOptionsPropagationEnum::RPRIVATE,
-    };
-    let options = MountBindOptions { propagation: Some(propagation), ..MountBindOptions::default() };
-    let plain = bind(&mount.source, &mount.target.to_string_lossy(), mount.read_only);
-    Mount { bind_options: Some(options), ..plain }
-}
-
-fn joins_group(task: &TaskSpec) -> bool {
-    task.container.network_mode.is_none() && matches!(task.isolation, Isolation::Group { .. })
-}
-
-fn network(host: HostConfig, task: &TaskSpec) -> HostConfig {
-    let mode = match (&task.container.network_mode, &task.isolation) {
-        (Some(mode), _) => mode.clone(),
-        (None, Isolation::Group { container }) => format!("container:{container}"),
-        (None, Isolation::Host | Isolation::None) => "bridge".to_owned(),
-    };
-    let ports = bindings(task);
-    HostConfig { network_mode: Some(mode), port_bindings: Some(ports.into_iter().collect()), ..host }
-}
-
-/// Ports are published over TCP and on one address only; in a network that has its own ports, none are.
-fn bindings(task: &TaskSpec) -> BTreeMap<String, Option<Vec<PortBinding>>> {
-    let mut ports: BTreeMap<String, Option<Vec<PortBinding>>> = BTreeMap::new();
-    let own_ports = matches!(task.container.network_mode.as_deref(), Some("host" | "none")) || joins_group(task);
-    let wanted = task.ports.iter().filter(|port| !own_ports && task.container.ports.contains(&port.label));
-    for port in wanted {
-        let address = port.host_ip.map_or_else(|| "127.0.0.1".to_owned(), |ip| ip.to_string());
-        let binding = PortBinding { host_ip: Some(address), host_port: Some(port.host.to_string()) };
-        ports.entry(format!("{}/tcp", port.to)).or_default().get_or_insert_default().push(binding);
-    }
-    ports
-}
-
-fn log_config() -> HostConfigLogConfig {
-    let options = LOG_OPTIONS.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    HostConfigLogConfig { typ: Some(LOG_DRIVER.to_owned()), config: Some(options.into()) }
+/// A job that names a driver gives its options too; one that gives only options means the operator's driver.
+fn log_config(options: &ContainerOptions, policy: &Policy) -> HostConfigLogConfig {
+    let job = options.logging.clone().unwrap_or_default();
+    let given = job.driver.is_some() || !job.options.is_empty();
+    let driver = job.driver.unwrap_or_else(|| policy.logging.driver.clone());
+    let options = if given { job.options } else { policy.logging.options.clone() };
+    HostConfigLogConfig { typ: Some(driver), config: Some(options.into_iter().collect()) }
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
+    use bollard::models::PortBinding;
+
     use super::*;
     use crate::{
-        container::{Image, fixture},
+        container::{Connection, Image, fixture},
         domain::Port,
     };
 
     fn made(task: &TaskSpec, policy: &Policy) -> (ContainerCreateBody, HostConfig) {
+        connected(task, policy, None)
+    }
+
+    fn connected(
+        task: &TaskSpec,
+        policy: &Policy,
+        connection: Option<&Connection>,
+    ) -> (ContainerCreateBody, HostConfig) {
         let image = Image { id: "sha256:00".into(), ..Image::default() };
-        let spec = ContainerSpec { task, image: &image, secrets: Some(Path::new("/run/strongbox/x")) };
-        let body = body(&spec, policy, "one");
+        let spec = ContainerSpec { task, image: &image, secrets: Some(Path::new("/run/strongbox/x")), connection };
+        let body = body(&spec, policy, "one", Settled::default());
         let host = body.host_config.clone().expect("there is one");
         (body, host)
     }
@@ -219,8 +204,7 @@ mod tests {
     #[test]
     fn the_defaults_are_shut() {
         let (body, host) = made(&fixture::task("a/b/1"), &Policy::default());
-        assert_eq!(host.cap_drop.expect("set"), ["ALL"]);
-        assert!(!host.cap_add.expect("set").contains(&"NET_RAW".to_owned()));
+        assert_eq!((host.cap_drop, host.cap_add), (Some(vec!["NET_RAW".to_owned()]), None));
         assert_eq!(host.security_opt.expect("set"), ["no-new-privileges:true"]);
         assert_eq!((host.readonly_rootfs, host.pids_limit), (Some(true), Some(1024)));
         assert_eq!((host.memory, host.memory_swap), (Some(64 << 20), Some(64 << 20)));
@@ -237,16 +221,6 @@ mod tests {
         assert_eq!(made(&task, &Policy::default()).0.env.expect("set"), ["TOKEN_LIFE=v"]);
         let open = Policy { allow_token_env: true, ..Policy::default() };
         assert_eq!(made(&task, &open).0.env.expect("set").len(), keys.len());
-    }
-
-    #[test]
-    fn an_allowed_capability_is_given_only_when_asked_for() {
-        let mut task = fixture::task("a/b/1");
-        let policy = Policy { allow_caps: vec!["CHOWN".into(), "NET_ADMIN".into()], ..Policy::default() };
-        assert_eq!(made(&task, &policy).1.cap_add.expect("set"), ["CHOWN"]);
-        task.container.cap_add = vec!["cap_net_admin".into()];
-        task.container.cap_drop = vec!["all".into()];
-        assert_eq!(made(&task, &policy).1.cap_add.expect("set"), ["NET_ADMIN"]);
     }
 
     #[test]
@@ -282,13 +256,75 @@ mod tests {
             Port { label: "https".into(), host: 20443, to: 443, host_ip: Some([10, 0, 0, 1].into()) },
             Port { label: "other".into(), host: 20444, to: 444, host_ip: None },
         ];
-        task.container.ports = vec!["https".into()];
+        task.container.network.ports = vec!["https".parse().expect("a port")];
         let ports = made(&task, &Policy::default()).1.port_bindings.expect("set");
         let binding = PortBinding { host_ip: Some("10.0.0.1".into()), host_port: Some("20443".into()) };
         assert_eq!(ports, HashMap::from([("443/tcp".to_owned(), Some(vec![binding]))]));
-        task.isolation = Isolation::Group { container: "pause".into() };
-        let host = made(&task, &Policy::default()).1;
+    }
+
+    #[test]
+    fn in_a_joined_network_neither_host_name_nor_ports_are_the_tasks_own() {
+        let mut task = fixture::task("a/b/1");
+        task.ports = vec![Port { label: "https".into(), host: 20443, to: 443, host_ip: None }];
+        task.container.network.ports = vec!["https".parse().expect("a port")];
+        task.container.hostname = Some("web".into());
+        let files = vec![("/run/strongbox/net/x/hosts".into(), "/etc/hosts")];
+        let connection = Connection { join: Some("pause".parse().expect("an id")), files };
+        let (body, host) = connected(&task, &Policy::default(), Some(&connection));
         assert_eq!(host.network_mode.as_deref(), Some("container:pause"));
-        assert!(host.port_bindings.expect("set").is_empty());
+        assert!(host.port_bindings.expect("set").is_empty() && body.hostname.is_none());
+        let mounts = host.mounts.expect("set");
+        let hosts = mounts.iter().find(|mount| mount.target.as_deref() == Some("/etc/hosts")).expect("bound");
+        assert_eq!(hosts.read_only, Some(true));
+    }
+
+    #[test]
+    fn what_a_process_gets_is_passed_on() {
+        let mut task = fixture::task("a/b/1");
+        task.container.tty = true;
+        task.container.interactive = true;
+        task.container.healthcheck_disabled = true;
+        task.container.security.group_add = vec!["audio".into()];
+        let (body, host) = made(&task, &Policy::default());
+        assert_eq!((body.tty, body.open_stdin), (Some(true), Some(true)));
+        assert_eq!(body.healthcheck.and_then(|check| check.test), Some(vec!["NONE".to_owned()]));
+        assert_eq!(host.group_add, Some(vec!["audio".to_owned()]));
+    }
+
+    #[test]
+    fn limits_are_passed_on() {
+        let mut task = fixture::task("a/b/1");
+        task.resources.cpu_share = 0.25;
+        let limits = &mut task.container.limits;
+        limits.memory_hard_limit = Some(128 << 20);
+        limits.cpu_hard_limit = true;
+        limits.cpu_cfs_period = Some(50_000);
+        limits.oom_score_adj = Some(100);
+        limits.shm_size = Some(1 << 20);
+        limits.storage_opt = [("size".to_owned(), "1G".to_owned())].into();
+        limits.ulimits = vec![Ulimit { name: "nofile".into(), soft: 1024, hard: 2048 }];
+        let host = made(&task, &Policy::default()).1;
+        assert_eq!((host.memory, host.memory_reservation), (Some(128 << 20), Some(64 << 20)));
+        let processors = i64::try_from(std::thread::available_parallelism().expect("known").get()).expect("few");
+        assert_eq!((host.cpu_period, host.cpu_quota), (Some(50_000), Some(12_500 * processors)));
+        assert_eq!((host.oom_score_adj, host.shm_size), (Some(100), Some(1 << 20)));
+        assert_eq!(host.storage_opt.expect("set")["size"], "1G");
+        assert_eq!(host.ulimits.expect("set")[0].hard, Some(2048));
+    }
+
+    #[test]
+    fn memory_without_limit_has_none_and_no_swap_rule() {
+        let mut task = fixture::task("a/b/1");
+        task.resources.memory_unlimited = true;
+        let host = made(&task, &Policy { allow_unlimited_memory: true, ..Policy::default() }).1;
+        assert_eq!((host.memory, host.memory_swap), (Some(0), None));
+    }
+
+    #[test]
+    fn labels_in_the_peers_spelling_are_added_and_never_the_deadly_one() {
+        let policy = Policy { extra_labels: vec!["*".into()], ..Policy::default() };
+        let labels = made(&fixture::task("a/b/1"), &policy).0.labels.expect("set");
+        assert_eq!(labels["com.hashicorp.nomad.job_id"], "shop");
+        assert!(!labels.contains_key("com.hashicorp.nomad.alloc_id"));
     }
 }

@@ -17,7 +17,7 @@ const NS_PER_TICK: u64 = 10_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cgroup {
     /// One directory for each controller. Also on machines where both kinds are mounted: the first has the numbers.
-    V1 { cpu: PathBuf, cpuacct: PathBuf, memory: PathBuf, pids: PathBuf },
+    V1 { cpu: PathBuf, cpuacct: PathBuf, memory: PathBuf, pids: PathBuf, blkio: Option<PathBuf> },
     /// One directory.
     V2(PathBuf),
 }
@@ -46,6 +46,7 @@ impl Cgroup {
                 cpuacct: controller("cpuacct")?,
                 memory: controller("memory")?,
                 pids: controller("pids")?,
+                blkio: controller("blkio"),
             })
         };
         let v2 = || {
@@ -55,17 +56,24 @@ impl Cgroup {
         v1().or_else(v2)
     }
 
-    fn is_there(&self) -> bool {
+    /// Says whether the files can be seen.
+    pub(super) fn is_there(&self) -> bool {
         match self {
             Self::V1 { memory, .. } => memory.join("memory.stat").exists(),
             Self::V2(path) => path.join("memory.stat").exists(),
         }
     }
 
+    /// Returns a process of the container.
+    pub(super) fn first_process(&self) -> Option<u32> {
+        let (Self::V1 { pids: path, .. } | Self::V2(path)) = self;
+        fs::read_to_string(path.join("cgroup.procs")).ok()?.lines().next()?.parse().ok()
+    }
+
     /// Takes a sample; `None` once the container is gone.
     pub(super) fn sample(&self) -> Option<Sample> {
         match self {
-            Self::V1 { cpu, cpuacct, memory, pids } => v1(cpu, cpuacct, memory, pids),
+            Self::V1 { cpu, cpuacct, memory, pids, .. } => v1(cpu, cpuacct, memory, pids),
             Self::V2(path) => v2(path),
         }
     }

@@ -42,6 +42,19 @@ impl Docker {
         Ok(client.api)
     }
 
+    /// Returns `path` in the dialect that was agreed upon, for a connection that the library does not make.
+    pub(super) async fn versioned_path(&self, path: &str) -> String {
+        let client = self.client.read().await;
+        client.as_ref().map_or_else(|| path.to_owned(), |client| format!("/{}{path}", client.version))
+    }
+
+    /// Returns the dialect that was agreed upon, as major and minor number.
+    pub(super) async fn dialect(&self) -> Option<(u32, u32)> {
+        let client = self.client.read().await;
+        let (major, minor) = client.as_ref()?.version.strip_prefix('v')?.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    }
+
     /// Sends one request and sorts its failure.
     pub(super) async fn call<T, F>(
         &self,
@@ -78,7 +91,7 @@ async fn connect(socket: &Path) -> Result<Client, Error> {
     let ClientVersion { major_version, minor_version } = api.client_version();
     let version = format!("v{major_version}.{minor_version}");
     let prefix = version.clone();
-    Ok(Client { api: api.with_request_modifier(move |request| versioned(request, &prefix)), version })
+    Ok(Client { api: api.with_request_modifier(move |request| url_safe(versioned(request, &prefix))), version })
 }
 
 /// Puts the dialect back into the path: the library agrees upon one and then leaves it out, so that a newer engine
@@ -90,6 +103,28 @@ fn versioned(mut request: BollardRequest, version: &str) -> BollardRequest {
         && let Ok(full) = format!("{scheme}://{host}/{version}{path}").parse()
     {
         *request.uri_mut() = full;
+    }
+    request
+}
+
+/// Spells a registry's credential as the engine reads it: the library uses the alphabet with `+` and `/`, and an engine
+/// that cannot read a credential goes on without one.
+fn url_safe(mut request: BollardRequest) -> BollardRequest {
+    for name in ["x-registry-auth", "x-registry-config"] {
+        let Some(value) = request.headers_mut().get_mut(name) else { continue };
+        let spelt: Vec<u8> = value
+            .as_bytes()
+            .iter()
+            .map(|byte| match byte {
+                b'+' => b'-',
+                b'/' => b'_',
+                other => *other,
+            })
+            .collect();
+        if let Ok(mut spelt) = http::HeaderValue::from_bytes(&spelt) {
+            spelt.set_sensitive(true);
+            *value = spelt;
+        }
     }
     request
 }
@@ -108,7 +143,7 @@ pub(super) fn sorted(doing: &str, failure: Failure) -> Error {
     }
 }
 
-fn answered(doing: String, status: u16, message: &str) -> Error {
+pub(super) fn answered(doing: String, status: u16, message: &str) -> Error {
     let why = sentence(message);
     match status {
         502..=504 => Error::EngineUnavailable { doing, why },

@@ -1,6 +1,9 @@
 //! Containers: make, start, look at, end, remove, list.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use bollard::{
     errors::Error as Failure,
@@ -14,10 +17,10 @@ use time::OffsetDateTime;
 
 use crate::{
     container::{
-        ContainerId, ContainerSpec, ContainerState, Docker, Error, Restart, RunState, Summary, container_name,
+        ContainerId, ContainerSpec, ContainerState, Docker, Error, Restart, Role, RunState, Summary, container_name,
         spec::marked_task,
     },
-    domain::{Signal, TaskId, fail_point},
+    domain::{Signal, fail_point},
 };
 
 use super::{
@@ -37,6 +40,20 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_s
 const DYING: Duration = Duration::from_secs(10);
 /// What the engine may take on top of the grace that a job gives.
 const STOP_MARGIN: Duration = Duration::from_secs(30);
+/// The first dialect in which each network has its own hardware address.
+const HARDWARE_ADDRESSES: (u32, u32) = (1, 44);
+
+/// A container to be made.
+pub(super) struct Wanted<'a> {
+    /// Its name.
+    pub(super) name: String,
+    /// The reference of its image, for messages.
+    pub(super) image: &'a str,
+    /// The marks by which a leftover of the same purpose is known.
+    pub(super) marks: Vec<(&'static str, String)>,
+    /// The request.
+    pub(super) body: ContainerCreateBody,
+}
 
 /// What became of one try to make a container.
 enum Made {
@@ -48,17 +65,37 @@ enum Made {
 impl Docker {
     /// Makes the container. When an earlier answer was lost, what it made is found by its name and removed.
     pub(super) async fn create_container(&self, spec: &ContainerSpec<'_>) -> Result<ContainerId, Error> {
-        let name = container_name(&spec.task.meta);
-        let body = body(spec, &self.policy, &self.instance);
+        self.speaks_of_hardware_addresses(spec).await?;
+        let meta = &spec.task.meta;
+        let wanted = Wanted {
+            name: container_name(meta),
+            image: &spec.image.reference,
+            marks: vec![
+                ("strongbox.task_id", meta.id.as_str().to_owned()),
+                ("strongbox.instance", self.instance.clone()),
+            ],
+            body: body(spec, &self.policy, &self.instance, self.settled(spec)?),
+        };
+        let id = self.create_marked(wanted).await?;
+        if let Err(error) = self.join_networks(&id, &spec.task.container.network).await {
+            self.remove_container(&id).await?;
+            return Err(error);
+        }
+        Ok(id)
+    }
+
+    /// As [`Docker::create_container`], for whatever of ours.
+    pub(super) async fn create_marked(&self, wanted: Wanted<'_>) -> Result<ContainerId, Error> {
+        let name = &wanted.name;
         let (mut pause, mut tries, mut name_tries) = (PAUSE.0, 1, 1);
         loop {
-            match self.try_create(&name, body.clone(), spec).await {
+            match self.try_create(&wanted).await {
                 Made::Done(id) => return parsed(&id),
                 Made::NameTaken(why) if name_tries < NAME_TRIES => {
                     name_tries += 1;
-                    self.clear_name(&name, &spec.task.meta.id, why).await?;
+                    self.clear_name(&wanted, why).await?;
                 }
-                Made::NameTaken(why) => return Err(taken(&name, why)),
+                Made::NameTaken(why) => return Err(taken(name, why)),
                 Made::Failed(Error::EngineUnavailable { .. }) if tries < TRIES => tries += 1,
                 Made::Failed(error) => return Err(error),
             }
@@ -67,18 +104,41 @@ impl Docker {
         }
     }
 
-    async fn try_create(&self, name: &str, body: ContainerCreateBody, spec: &ContainerSpec<'_>) -> Made {
+    /// An older engine takes the address for the whole container only, where today's description of the API has no place for
+    /// it, and passes over the one for the network without a word.
+    async fn speaks_of_hardware_addresses(&self, spec: &ContainerSpec<'_>) -> Result<(), Error> {
+        if spec.task.container.network.mac_address.is_none() {
+            return Ok(());
+        }
+        self.api().await?;
+        match self.dialect().await {
+            Some(spoken) if spoken < HARDWARE_ADDRESSES => Err(Error::ConfigInvalid {
+                option: "mac_address".into(),
+                why: format!(
+                    "needs an engine that speaks API {}.{}, Docker 25 or newer; this one speaks {}.{}",
+                    HARDWARE_ADDRESSES.0, HARDWARE_ADDRESSES.1, spoken.0, spoken.1
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn try_create(&self, wanted: &Wanted<'_>) -> Made {
+        let name = &wanted.name;
         let doing = format!("create container {name}");
         let api = match self.api().await {
             Ok(api) => api,
             Err(error) => return Made::Failed(error),
         };
-        let options = CreateContainerOptions { name: Some(name.to_owned()), ..CreateContainerOptions::default() };
-        match tokio::time::timeout(LONG, api.create_container(Some(options), body)).await {
+        let options = CreateContainerOptions { name: Some(name.clone()), ..CreateContainerOptions::default() };
+        match tokio::time::timeout(LONG, api.create_container(Some(options), wanted.body.clone())).await {
             Ok(Ok(answer)) => Made::Done(answer.id),
             Ok(Err(failure)) if is_conflict(&failure) => Made::NameTaken(failure.to_string()),
+            Ok(Err(failure)) if is_missing(&failure) && !failure.to_string().to_lowercase().contains("such image") => {
+                Made::Failed(sorted(&doing, failure))
+            }
             Ok(Err(failure)) if is_missing(&failure) => Made::Failed(Error::ImageUnavailable {
-                image: spec.image.reference.clone(),
+                image: wanted.image.to_owned(),
                 why: "it was removed from this machine meanwhile".into(),
             }),
             Ok(Err(failure)) => Made::Failed(sorted(&doing, failure)),
@@ -86,9 +146,10 @@ impl Docker {
         }
     }
 
-    /// Removes a container that has our name and our task's and our own mark; anything else is left alone. One that is
+    /// Removes a container that has our name and all the marks; anything else is left alone. One that is
     /// still being made is not there yet: the next try finds it.
-    async fn clear_name(&self, name: &str, task: &TaskId, why: String) -> Result<(), Error> {
+    async fn clear_name(&self, wanted: &Wanted<'_>, why: String) -> Result<(), Error> {
+        let name = &wanted.name;
         let doing = format!("look at container {name}");
         let api = self.api().await?;
         let found =
@@ -99,8 +160,7 @@ impl Docker {
                 Err(_) => return Err(Error::EngineTimeout { doing, after: SHORT }),
             };
         let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
-        let is = |label: &str, value: &str| labels.get(label).is_some_and(|is| is == value);
-        if !is("strongbox.task_id", task.as_str()) || !is("strongbox.instance", &self.instance) {
+        if wanted.marks.iter().any(|(label, value)| labels.get(*label) != Some(value)) {
             return Err(taken(name, why));
         }
         self.remove_container(&parsed(&found.id.unwrap_or_default())?).await
@@ -115,15 +175,20 @@ impl Docker {
     }
 
     pub(super) async fn inspect_container(&self, id: &ContainerId) -> Result<Option<ContainerState>, Error> {
-        let doing = format!("inspect container {id}");
-        let request = |api: bollard::Docker| async move {
-            api.inspect_container(id.as_str(), None::<InspectContainerOptions>).await
-        };
-        match self.on_container(&doing, SHORT, id, request).await {
+        match self.look_at(id).await {
             Ok(found) => Ok(Some(self.stated(id, found))),
             Err(Error::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns all that the engine tells about a container.
+    pub(super) async fn look_at(&self, id: &ContainerId) -> Result<ContainerInspectResponse, Error> {
+        let doing = format!("inspect container {id}");
+        let request = |api: bollard::Docker| async move {
+            api.inspect_container(id.as_str(), None::<InspectContainerOptions>).await
+        };
+        self.on_container(&doing, SHORT, id, request).await
     }
 
     fn stated(&self, id: &ContainerId, found: ContainerInspectResponse) -> ContainerState {
@@ -198,7 +263,7 @@ impl Docker {
         }
         self.stop_container(id, signal, timeout).await?;
         fail_point("restart-stopped");
-        self.start_container(id).await?;
+        self.start_again(id).await?;
         Ok(Restart::Restarted)
     }
 
@@ -272,7 +337,7 @@ fn parsed(id: &str) -> Result<ContainerId, Error> {
 }
 
 fn summary(found: ContainerSummary) -> Option<Summary> {
-    let labels = found.labels.unwrap_or_default().into_iter().collect();
+    let labels: BTreeMap<String, String> = found.labels.unwrap_or_default().into_iter().collect();
     let (task_id, task_key) = marked_task(&labels).unzip();
     let state = match found.state {
         Some(ContainerSummaryStateEnum::CREATED) => RunState::Created,
@@ -285,6 +350,9 @@ fn summary(found: ContainerSummary) -> Option<Summary> {
         name: found.names.unwrap_or_default().into_iter().next()?.trim_start_matches('/').to_owned(),
         task_id,
         task_key,
+        role: Role::marked(&labels),
+        alloc_id: labels.get("strongbox.alloc_id").cloned(),
+        task_name: labels.get("strongbox.task_name").cloned(),
         state,
         created: OffsetDateTime::from_unix_timestamp(found.created?).ok()?,
     })

@@ -7,6 +7,10 @@ use crate::container::{Docker, EngineInfo, Error};
 use super::client::{SHORT, bounded};
 
 impl Docker {
+    pub(super) async fn be_pinged(&self) -> Result<(), Error> {
+        self.call("ask for a sign of life", SHORT, |api| async move { api.ping().await }).await.map(drop)
+    }
+
     pub(super) async fn describe(&self) -> Result<EngineInfo, Error> {
         let api = self.renegotiate().await?;
         let (version, info) = tokio::try_join!(
@@ -28,8 +32,13 @@ impl Docker {
 }
 
 fn described(version: SystemVersion, info: SystemInfo) -> EngineInfo {
-    let mut runtimes: Vec<String> = info.runtimes.unwrap_or_default().into_keys().collect();
-    runtimes.sort();
+    let runtimes = sorted(info.runtimes.unwrap_or_default().into_keys().collect());
+    let plugins = info.plugins.unwrap_or_default();
+    let by_containerd = |pair: &Vec<String>| pair.iter().any(|word| word.starts_with("io.containerd.snapshotter"));
+    let image_store = match info.driver_status.unwrap_or_default().iter().any(by_containerd) {
+        true => "containerd",
+        false => "graphdriver",
+    };
     let cgroup_version = match info.cgroup_version {
         Some(SystemInfoCgroupVersionEnum::_2) => "2",
         _ => "1",
@@ -50,11 +59,21 @@ fn described(version: SystemVersion, info: SystemInfo) -> EngineInfo {
         storage_driver: info.driver.unwrap_or_default(),
         log_driver: info.logging_driver.unwrap_or_default(),
         runtimes,
+        default_runtime: info.default_runtime.unwrap_or_default(),
+        volume_plugins: sorted(plugins.volume.unwrap_or_default()),
+        network_plugins: sorted(plugins.network.unwrap_or_default()),
+        cdi_spec_dirs: info.cdi_spec_dirs.unwrap_or_default(),
+        image_store,
         security_options: info.security_options.unwrap_or_default(),
         live_restore: info.live_restore_enabled.unwrap_or_default(),
         cpus: info.ncpu.and_then(|cpus| u32::try_from(cpus).ok()).unwrap_or_default(),
         memory: info.mem_total.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
     }
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
 }
 
 /// An engine that shifts ids keeps its data below `<root>/<first uid>.<first gid>`.

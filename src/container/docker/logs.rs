@@ -1,74 +1,108 @@
 //! A container's output as the engine keeps it.
+//!
+//! The engine sends each line by itself, so a flood is many small chunks. The client library hands them over one by one from one
+//! task to another, which costs more than all else together; so this connection is spoken by hand: what has come in is
+//! read at a stroke and handed over as one batch.
 
-use bollard::{container::LogOutput, query_parameters::LogsOptions};
-use bytes::Bytes;
-use futures_util::{StreamExt, future};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+mod chunked;
+mod frames;
 
-use crate::container::{ContainerId, Docker, Error, LogChunk, LogCursor, LogStream, OutputStream};
+use std::{io, path::Path};
 
-use super::client::sorted;
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+};
+
+use crate::container::{ContainerId, Docker, Error, Extent, LogChunk, LogCursor, LogStream};
+
+use super::{
+    answer::{Answer, Source, unavailable},
+    client::SHORT,
+};
+
+use chunked::{Body, State};
+use frames::Frames;
+
+/// Most that is read at a time.
+const PIECE: usize = 64 << 10;
 
 impl Docker {
-    pub(super) async fn follow(&self, id: &ContainerId, from: &LogCursor) -> Result<LogStream, Error> {
+    pub(super) async fn output(&self, id: &ContainerId, from: &LogCursor, extent: Extent) -> Result<LogStream, Error> {
         let doing = format!("read the output of container {id}");
-        let options = LogsOptions {
-            follow: true,
-            stdout: true,
-            stderr: true,
-            timestamps: true,
-            since: i32::try_from(from.since_second()).unwrap_or(i32::MAX),
-            ..LogsOptions::default()
-        };
-        let api = self.api().await?;
-        let name = id.to_string();
-        let pieces = api.logs(id.as_str(), Some(options));
-        let chunks = pieces.filter_map(move |piece| {
-            let chunk = match piece {
-                Ok(output) => chunk(output).map(Ok),
-                Err(failure) => Some(Err(failed(&doing, &name, failure))),
-            };
-            future::ready(chunk)
-        });
-        Ok(chunks.boxed())
+        // The dialect must be known before its path is spelt.
+        self.api().await?;
+        let path = self.versioned_path(&format!("/containers/{id}/logs?{}", query(from, extent))).await;
+        match tokio::time::timeout(SHORT, open(self.socket(), &path, id, &doing)).await {
+            Ok(output) => Ok(output?.stream(doing)),
+            Err(_) => Err(Error::EngineTimeout { doing, after: SHORT }),
+        }
     }
 }
 
-fn failed(doing: &str, id: &str, failure: bollard::errors::Error) -> Error {
-    match super::client::is_missing(&failure) {
-        true => Error::NotFound(id.to_owned()),
-        false => sorted(doing, failure),
-    }
-}
-
-/// Takes the time off the front of a piece; one without a time is no output of a process.
-fn chunk(output: LogOutput) -> Option<LogChunk> {
-    let (stream, message) = match output {
-        LogOutput::StdErr { message } => (OutputStream::Stderr, message),
-        LogOutput::StdOut { message } | LogOutput::Console { message } => (OutputStream::Stdout, message),
-        LogOutput::StdIn { .. } => return None,
+fn query(from: &LogCursor, extent: Extent) -> String {
+    let since = from.since_ns();
+    let since = format!("since={}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
+    let extent = match extent {
+        Extent::Follow => format!("follow=1&{since}"),
+        Extent::Rest => since,
+        Extent::Tail(pieces) => format!("tail={pieces}"),
     };
-    let (at_ns, bytes) = split(message)?;
-    Some(LogChunk { stream, at_ns, bytes })
+    format!("stdout=1&stderr=1&timestamps=1&{extent}")
 }
 
-fn split(mut message: Bytes) -> Option<(i64, Bytes)> {
-    let space = message.iter().take(40).position(|byte| *byte == b' ')?;
-    let time = std::str::from_utf8(&message[..space]).ok()?;
-    let at = OffsetDateTime::parse(time, &Rfc3339).ok()?;
-    let bytes = message.split_off(space + 1);
-    Some((i64::try_from(at.unix_timestamp_nanos()).ok()?, bytes))
+/// The connection and what has come in.
+struct Output {
+    stream: UnixStream,
+    raw: BytesMut,
+    body: BytesMut,
+    coding: Body,
+    frames: Frames,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+async fn open(socket: &Path, path: &str, id: &ContainerId, doing: &str) -> Result<Output, Error> {
+    let away = |error: io::Error| unavailable(doing, &error);
+    let mut stream = UnixStream::connect(socket).await.map_err(away)?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.map_err(away)?;
+    let mut reader = BufReader::with_capacity(PIECE, stream);
+    let answer = Answer::read(&mut reader).await.map_err(away)?;
+    match answer.status {
+        200 => {}
+        404 => return Err(Error::NotFound(id.to_string())),
+        _ => return Err(answer.refusal(reader, doing).await),
+    }
+    let raw = BytesMut::from(reader.buffer());
+    let coding = if answer.chunked { Body::Chunked(State::Length) } else { Body::Plain };
+    Ok(Output { stream: reader.into_inner(), raw, body: BytesMut::new(), coding, frames: Frames::default() })
+}
 
-    #[test]
-    fn the_time_is_taken_off_and_the_rest_left_as_it_was() {
-        let (at, bytes) = split(Bytes::from_static(b"2026-11-24T08:32:41.678946787Z a b\n")).expect("well formed");
-        assert_eq!((at % 1_000_000_000, bytes.as_ref()), (678_946_787, b"a b\n".as_slice()));
-        assert_eq!(split(Bytes::from_static(b"2026-11-24T08:32:41Z \n")).expect("empty line").1.as_ref(), b"\n");
-        assert!(split(Bytes::from_static(b"no time")).is_none());
+impl Source for Output {
+    type Piece = Vec<LogChunk>;
+
+    /// Returns all pieces that have come in, at least one; nothing at the end.
+    async fn next(&mut self) -> io::Result<Option<Vec<LogChunk>>> {
+        loop {
+            self.coding.decode(&mut self.raw, &mut self.body)?;
+            let pieces = self.frames.take(&mut self.body, false)?;
+            if !pieces.is_empty() {
+                return Ok(Some(pieces));
+            }
+            self.raw.reserve(PIECE);
+            if self.stream.read_buf(&mut self.raw).await? == 0 {
+                return self.rest();
+            }
+        }
+    }
+}
+
+impl Output {
+    fn rest(&mut self) -> io::Result<Option<Vec<LogChunk>>> {
+        if !self.coding.may_end() {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the output breaks off"));
+        }
+        let pieces = self.frames.take(&mut self.body, true)?;
+        Ok((!pieces.is_empty()).then_some(pieces))
     }
 }

@@ -21,16 +21,22 @@ impl Docker {
             return Ok(self.noted(id, sample));
         }
         self.forget_cgroup(id);
+        match self.find_cgroup(id).await?.as_ref().and_then(Cgroup::sample) {
+            Some(sample) => Ok(self.noted(id, sample)),
+            None => Ok(read(self.engine_stats(id).await?)),
+        }
+    }
+
+    /// Returns where the running container's numbers are; `None` where they cannot be seen from here.
+    pub(super) async fn find_cgroup(&self, id: &ContainerId) -> Result<Option<Cgroup>, Error> {
+        if let Some(known) = self.known_cgroup(id).filter(Cgroup::is_there) {
+            return Ok(Some(known));
+        }
         let state = self.inspect_container(id).await?.ok_or_else(|| Error::NotFound(id.to_string()))?;
         let pid = state.pid.filter(|_| state.alive()).ok_or_else(|| Error::NotRunning(id.to_string()))?;
         let cgroup = Cgroup::of(pid, id);
-        match cgroup.as_ref().and_then(Cgroup::sample) {
-            Some(sample) => {
-                self.know_cgroup(id, cgroup);
-                Ok(self.noted(id, sample))
-            }
-            None => self.engine_sample(id).await,
-        }
+        self.know_cgroup(id, cgroup.clone());
+        Ok(cgroup)
     }
 
     fn noted(&self, id: &ContainerId, sample: Sample) -> Stats {
@@ -58,13 +64,13 @@ impl Docker {
         }
     }
 
-    async fn engine_sample(&self, id: &ContainerId) -> Result<Stats, Error> {
+    pub(super) async fn engine_stats(&self, id: &ContainerId) -> Result<ContainerStatsResponse, Error> {
         let doing = format!("sample container {id}");
         let api = self.api().await?;
         let options = StatsOptions { stream: false, one_shot: true };
         let mut answers = std::pin::pin!(api.stats(id.as_str(), Some(options)));
         match tokio::time::timeout(SHORT, answers.next()).await {
-            Ok(Some(Ok(answer))) => Ok(read(answer)),
+            Ok(Some(Ok(answer))) => Ok(answer),
             Ok(Some(Err(failure))) if is_missing(&failure) => Err(Error::NotFound(id.to_string())),
             Ok(Some(Err(failure))) => Err(sorted(&doing, failure)),
             Ok(None) => Err(Error::NotRunning(id.to_string())),

@@ -2,7 +2,7 @@
 //!
 //! A wait whose stream breaks says nothing about the container: it is looked at, and waited for anew while it lives.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use bollard::{
     errors::Error as Failure,
@@ -21,6 +21,13 @@ use crate::{
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// First and longest pause between two tries to reach the engine.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How a process ends that the kernel takes away for want of memory.
+const KILLED: i32 = 9;
+/// How often, and after which pause each, such an end is looked at again for its reason. On a machine with nothing to
+/// spare the reason has been seen to come after the end.
+const REASON_LOOKS: u32 = 3;
+const REASON_PAUSE: Duration = Duration::from_millis(100);
 
 /// What one wait brought.
 enum Heard {
@@ -45,7 +52,8 @@ impl Docker {
                 }
                 (Ok(None), _) => return removed_outside(),
                 (Ok(Some(state)), heard) => match (state.exit, heard) {
-                    (Some(exit), _) => return if away { engine_was_away(exit) } else { exit },
+                    (Some(exit), _) if away => return engine_was_away(exit),
+                    (Some(exit), _) => return self.with_reason(id, exit).await,
                     // It was started again at once: what was heard is the end that was waited for.
                     (None, Heard::End(code)) if state.state == RunState::Running => return ended(code, false, None),
                     (None, Heard::Silence) => pause = BACK_OFF.0,
@@ -57,6 +65,22 @@ impl Docker {
                 }
             }
         }
+    }
+
+    /// The engine hears of an end and of its reason on two ways, and may hear of the end first.
+    async fn with_reason(&self, id: &ContainerId, exit: ExitResult) -> ExitResult {
+        for _ in 0..REASON_LOOKS {
+            if exit.signal != KILLED || exit.oom_killed {
+                break;
+            }
+            tokio::time::sleep(REASON_PAUSE).await;
+            match self.inspect_container(id).await.map(|found| found.and_then(|state| state.exit)) {
+                Ok(Some(later)) if later.oom_killed => return later,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        exit
     }
 
     async fn listen(&self, id: &ContainerId) -> Heard {
@@ -98,7 +122,11 @@ fn engine_was_away(exit: ExitResult) -> ExitResult {
 pub(super) fn state_of(id: &ContainerId, found: ContainerInspectResponse, starved: bool) -> ContainerState {
     let state = found.state.unwrap_or_default();
     let run = run_state(&state);
-    let (network, ip) = address(found.network_settings);
+    let settings = found.network_settings.unwrap_or_default();
+    let sandbox = settings.sandbox_key.clone().filter(|path| !path.is_empty()).map(PathBuf::from);
+    let mode = found.host_config.and_then(|host| host.network_mode).unwrap_or_default();
+    let Address { network, ip, ip6 } = address(settings, &mode);
+    let config = found.config.unwrap_or_default();
     ContainerState {
         id: id.clone(),
         state: run,
@@ -107,9 +135,12 @@ pub(super) fn state_of(id: &ContainerId, found: ContainerInspectResponse, starve
         started_at: moment(state.started_at.as_deref()),
         finished_at: moment(state.finished_at.as_deref()),
         ip,
+        ip6,
         network,
-        labels: found.config.and_then(|config| config.labels).unwrap_or_default().into_iter().collect(),
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
         image: found.image.unwrap_or_default(),
+        sandbox,
+        hostname: config.hostname.unwrap_or_default(),
     }
 }
 
@@ -133,12 +164,30 @@ fn moment(text: Option<&str>) -> Option<OffsetDateTime> {
     OffsetDateTime::parse(text?, &Rfc3339).ok().filter(|at| at.year() > 1)
 }
 
-fn address(settings: Option<NetworkSettings>) -> (Option<String>, Option<IpAddr>) {
-    let networks = settings.and_then(|settings| settings.networks).unwrap_or_default();
-    let mut found: Vec<(String, Option<IpAddr>)> =
-        networks.into_iter().map(|(name, network)| (name, network.ip_address.and_then(|ip| ip.parse().ok()))).collect();
-    found.sort_by_key(|(name, ip)| (ip.is_none(), name.clone()));
-    found.into_iter().next().map_or((None, None), |(name, ip)| (Some(name), ip))
+/// Where a container is reached.
+#[derive(Debug, Default, PartialEq)]
+struct Address {
+    network: Option<String>,
+    ip: Option<IpAddr>,
+    ip6: Option<IpAddr>,
+}
+
+/// Takes the network that the container was made in; where that has no address, the first that has one.
+fn address(settings: NetworkSettings, mode: &str) -> Address {
+    let read = |text: Option<String>| text.and_then(|text| text.parse().ok());
+    let mut found: Vec<Address> = settings
+        .networks
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, network)| Address {
+            ip: read(network.ip_address),
+            ip6: read(network.global_ipv6_address),
+            network: Some(name),
+        })
+        .collect();
+    let first = if mode == "default" { "bridge" } else { mode };
+    found.sort_by_key(|at| (at.ip.is_none(), at.network.as_deref() != Some(first), at.network.clone()));
+    found.into_iter().next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -163,6 +212,22 @@ mod tests {
         assert!(created.exit.is_none() && !created.alive());
         let ended = state_of(&id, found(engine_state(ContainerStateStatusEnum::EXITED, 3)), true);
         assert_eq!(ended.exit.map(|exit| (exit.exit_code, exit.oom_killed)), Some((3, true)));
+    }
+
+    #[test]
+    fn a_container_is_reached_on_the_network_it_was_made_in() {
+        let at = |ip: &str, ip6: &str| bollard::models::EndpointSettings {
+            ip_address: Some(ip.into()),
+            global_ipv6_address: Some(ip6.into()),
+            ..Default::default()
+        };
+        let networks = [("another", at("10.1.0.2", "")), ("shop", at("10.2.0.2", "fd00::2"))];
+        let networks = networks.map(|(name, at)| (name.to_owned(), at)).into();
+        let settings = NetworkSettings { networks: Some(networks), ..NetworkSettings::default() };
+        let found = address(settings, "shop");
+        assert_eq!(found.network.as_deref(), Some("shop"));
+        assert_eq!((found.ip, found.ip6), ("10.2.0.2".parse().ok(), "fd00::2".parse().ok()));
+        assert_eq!(address(NetworkSettings::default(), "none"), Address::default());
     }
 
     #[test]

@@ -11,24 +11,31 @@ use time::OffsetDateTime;
 
 use crate::{
     container::{
-        ContainerId, ContainerSpec, ContainerState, EngineInfo, Error, Image, ImageRef, LogChunk, OutputStream,
-        RunState, Summary, container_name, labels, spec::marked_task,
+        Connection, ContainerId, ContainerSpec, ContainerState, Credential, EngineInfo, Error, Image, LogChunk,
+        OutputStream, PauseSpec, Role, RunState, Summary, container_name, labels, pause_labels, spec::marked_task,
     },
     domain::{ExecOutput, ExitResult, Owner, Signal, TaskSpec},
 };
+
+use super::Command;
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "each is the port's function of that name")]
 pub enum Op {
     Create,
+    CreatePause,
     EnsureImage,
     Exec,
+    ExecStream,
     Info,
     Inspect,
     List,
     Logs,
+    LookAtImage,
+    Ping,
     Remove,
+    RemoveImage,
     ResolveUser,
     Restart,
     SeesFile,
@@ -72,6 +79,8 @@ pub struct Created {
     pub task: TaskSpec,
     /// The directory bound at `/run/secrets`.
     pub secrets: Option<PathBuf>,
+    /// What it was connected to.
+    pub connection: Connection,
     /// The image's content id.
     pub image: String,
 }
@@ -84,23 +93,34 @@ pub(super) struct State {
     pub(super) starts: HashMap<ContainerId, u32>,
     pub(super) execs: Vec<(ContainerId, Vec<String>)>,
     pub(super) images: HashMap<String, Image>,
+    /// Names of the images that are on the machine, with the image's id.
+    pub(super) here: BTreeMap<String, String>,
+    pub(super) pulls: Vec<(String, Option<Credential>)>,
     pub(super) users: HashMap<String, Owner>,
     pub(super) faults: Vec<(Op, Fault, bool)>,
     pub(super) calls: Vec<Op>,
     pub(super) exec: ExecOutput,
+    pub(super) commands: Vec<Command>,
+    pub(super) held: bool,
+    pub(super) hidden: bool,
     pub(super) stubborn: bool,
     pub(super) blind: bool,
     ticks: i64,
+    added: usize,
 }
 
 #[derive(Debug)]
 pub(super) struct Container {
-    made: usize,
+    nth: usize,
+    name: String,
+    labels: BTreeMap<String, String>,
+    image: String,
+    hostname: String,
     created: OffsetDateTime,
     started: Option<OffsetDateTime>,
     finished: Option<OffsetDateTime>,
     exit: Option<ExitResult>,
-    output: Vec<LogChunk>,
+    pub(super) output: Vec<LogChunk>,
 }
 
 impl Container {
@@ -133,39 +153,57 @@ impl State {
         self.faults.iter().any(|(of, fault, _)| *of == op && *fault == Fault::Hang)
     }
 
-    pub(super) fn image(&self, reference: &ImageRef) -> Image {
-        let name = reference.to_string();
-        let made_up = || Image { id: format!("sha256:{name}"), reference: name.clone(), ..Image::default() };
-        self.images.get(&name).cloned().unwrap_or_else(made_up)
-    }
-
     pub(super) fn create(&mut self, spec: &ContainerSpec<'_>, instance: &str) -> Result<ContainerId, Error> {
         let name = container_name(&spec.task.meta);
         self.remove_by_name(&name);
-        let id: ContainerId = format!("{:064x}", self.made.len() + 1).parse().expect("hexadecimal digits");
+        let labels = labels(&spec.task.meta, instance);
+        let hostname = spec.task.container.hostname.clone();
+        let id = self.add(name.clone(), labels.clone(), spec.image.id.clone(), hostname);
+        self.made.push(Created {
+            id: id.clone(),
+            name,
+            labels,
+            task: spec.task.clone(),
+            secrets: spec.secrets.map(PathBuf::from),
+            connection: spec.connection.cloned().unwrap_or_default(),
+            image: spec.image.id.clone(),
+        });
+        Ok(id)
+    }
+
+    pub(super) fn create_pause(&mut self, spec: &PauseSpec<'_>, instance: &str) -> ContainerId {
+        let (name, labels) = (spec.name(), pause_labels(spec.alloc_id, instance));
+        self.remove_by_name(&name);
+        self.add(name, labels, spec.image.id.clone(), spec.hostname.map(str::to_owned))
+    }
+
+    fn add(
+        &mut self,
+        name: String,
+        labels: BTreeMap<String, String>,
+        image: String,
+        hostname: Option<String>,
+    ) -> ContainerId {
+        self.added += 1;
+        let id: ContainerId = format!("{:064x}", self.added).parse().expect("hexadecimal digits");
         let container = Container {
-            made: self.made.len(),
+            nth: self.added,
+            name,
+            labels,
+            image,
+            hostname: hostname.unwrap_or_else(|| id.short().to_owned()),
             created: OffsetDateTime::now_utc(),
             started: None,
             finished: None,
             exit: None,
             output: Vec::new(),
         };
-        self.made.push(Created {
-            id: id.clone(),
-            name,
-            labels: labels(&spec.task.meta, instance),
-            task: spec.task.clone(),
-            secrets: spec.secrets.map(PathBuf::from),
-            image: spec.image.id.clone(),
-        });
         self.containers.insert(id.clone(), container);
-        Ok(id)
+        id
     }
 
     fn remove_by_name(&mut self, name: &str) {
-        let made = &self.made;
-        self.containers.retain(|_, container| made[container.made].name != name);
+        self.containers.retain(|_, container| container.name != name);
     }
 
     pub(super) fn owner(&self, id: &ContainerId, user: &str) -> Result<Owner, Error> {
@@ -254,18 +292,20 @@ impl State {
 
     pub(super) fn describe(&self, id: &ContainerId) -> Option<ContainerState> {
         let container = self.containers.get(id)?;
-        let made = &self.made[container.made];
         Some(ContainerState {
             id: id.clone(),
             state: container.state(),
-            pid: container.running().then_some(1000 + container.made as u32),
+            pid: container.running().then_some(u32::MAX - container.nth as u32),
             exit: container.exit.clone(),
             started_at: container.started,
             finished_at: container.finished,
             ip: None,
+            ip6: None,
             network: None,
-            labels: made.labels.clone(),
-            image: made.image.clone(),
+            labels: container.labels.clone(),
+            image: container.image.clone(),
+            sandbox: None,
+            hostname: container.hostname.clone(),
         })
     }
 
@@ -273,10 +313,18 @@ impl State {
         self.containers
             .iter()
             .map(|(id, container)| {
-                let made = &self.made[container.made];
-                let (task_id, task_key) = marked_task(&made.labels).unzip();
-                let (name, state) = (made.name.clone(), container.state());
-                Summary { id: id.clone(), name, task_id, task_key, state, created: container.created }
+                let (task_id, task_key) = marked_task(&container.labels).unzip();
+                Summary {
+                    id: id.clone(),
+                    name: container.name.clone(),
+                    task_id,
+                    task_key,
+                    role: Role::marked(&container.labels),
+                    alloc_id: container.labels.get("strongbox.alloc_id").cloned(),
+                    task_name: container.labels.get("strongbox.task_name").cloned(),
+                    state: container.state(),
+                    created: container.created,
+                }
             })
             .collect()
     }
@@ -318,12 +366,13 @@ pub(super) fn info() -> EngineInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::{Engine, MemoryEngine, Pull, fixture};
+    use crate::container::{Anonymous, Engine, ImageWish, MemoryEngine, Pull, fixture};
 
     async fn made(engine: &MemoryEngine) -> ContainerId {
         let task = fixture::task("a/b/1");
-        let image = engine.ensure_image(&"busybox:1".parse().expect("good"), Pull::Missing, &|_| ()).await;
-        let spec = ContainerSpec { task: &task, image: &image.expect("is there"), secrets: None };
+        let wish = ImageWish::new("busybox:1".parse().expect("good"), Pull::Missing);
+        let image = engine.ensure_image(&wish, &Anonymous, &|_| ()).await;
+        let spec = ContainerSpec { task: &task, image: &image.expect("is there"), secrets: None, connection: None };
         engine.create(&spec).await.expect("created")
     }
 
@@ -355,7 +404,7 @@ mod tests {
         engine.fail(Op::Create, Fault::LostReply);
         let task = fixture::task("a/b/1");
         let image = Image::default();
-        let spec = ContainerSpec { task: &task, image: &image, secrets: None };
+        let spec = ContainerSpec { task: &task, image: &image, secrets: None, connection: None };
         assert!(engine.create(&spec).await.is_err());
         assert_eq!(engine.list_ours().await.expect("listed").len(), 1);
         engine.create(&spec).await.expect("made again");

@@ -1,157 +1,26 @@
-//! One named pipe and the task that writes to it.
+//! The opening of a named pipe.
 //!
 //! The directory of the pipes can be written by tasks, so nothing is trusted before it is open: the last name is opened
 //! without following it and without effect, looked at, and only then opened for writing through that handle.
 
 use std::{
     fs::File,
-    io,
     os::fd::{AsRawFd, OwnedFd},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+    path::Path,
 };
 
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2},
     io::Errno,
 };
-use tokio::{
-    net::unix::pipe::Sender,
-    sync::{mpsc, watch},
-};
-
-use crate::container::{LogChunk, OutputStream};
-
-use super::{Item, QUEUE, Status, is_null};
-
-/// First and longest pause between two tries to open a pipe.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
-
-/// Writes one stream into its pipe.
-pub(super) struct Writer {
-    stream: OutputStream,
-    path: PathBuf,
-    pipe: Option<Sender>,
-    /// What is there is no pipe, or there shall be none: everything is dropped.
-    void: bool,
-    status: Arc<watch::Sender<Status>>,
-}
+use tokio::net::unix::pipe::Sender;
 
 /// Why a pipe cannot be opened.
-enum Shut {
+pub(super) enum Shut {
     /// Nobody reads it, or it is not there yet.
     NotYet,
     /// Something else is in its place.
     Refused(String),
-}
-
-impl Writer {
-    pub(super) fn new(stream: OutputStream, path: &Path, status: Arc<watch::Sender<Status>>) -> Self {
-        Self { stream, path: path.to_owned(), pipe: None, void: is_null(path), status }
-    }
-
-    /// Opens the pipe even while there is nothing to write: its reader hangs until somebody does.
-    pub(super) async fn run(mut self, mut items: mpsc::Receiver<Item>) {
-        let mut batch = Vec::with_capacity(QUEUE);
-        while self.next(&mut items, &mut batch).await > 0 {
-            let mut pieces = Vec::new();
-            for item in batch.drain(..) {
-                match item {
-                    Item::Piece(piece) => pieces.push(piece),
-                    Item::Flush(done) => {
-                        self.deliver(&pieces).await;
-                        pieces.clear();
-                        self.try_open();
-                        let _ = done.send(());
-                    }
-                }
-            }
-            self.deliver(&pieces).await;
-        }
-    }
-
-    async fn next(&mut self, items: &mut mpsc::Receiver<Item>, batch: &mut Vec<Item>) -> usize {
-        if self.pipe.is_none() && !self.void {
-            tokio::select! {
-                biased;
-                () = self.reopen() => {}
-                count = items.recv_many(batch, QUEUE) => return count,
-            }
-        }
-        items.recv_many(batch, QUEUE).await
-    }
-
-    /// Writes the pieces and notes them as delivered. Together, as an engine sends each line by itself.
-    async fn deliver(&mut self, pieces: &[LogChunk]) {
-        let bytes: Vec<&[u8]> = pieces.iter().map(|piece| piece.bytes.as_ref()).collect();
-        self.write(&bytes.concat()).await;
-        if !pieces.is_empty() {
-            let stream = self.stream;
-            self.status.send_modify(|status| {
-                pieces.iter().for_each(|piece| status.cursor.of(stream).advance(piece.at_ns));
-            });
-        }
-    }
-
-    /// Opens the pipe of a silent stream whose task has ended at once: its reader may hang by now.
-    fn try_open(&mut self) {
-        if self.pipe.is_none() && !self.void {
-            self.pipe = open_pipe(&self.path).ok();
-        }
-    }
-
-    /// Writes all of it, however often the reader goes and comes.
-    async fn write(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            match &self.pipe {
-                _ if self.void => return self.lose(rest.len()),
-                None => self.reopen().await,
-                Some(pipe) => match write_some(pipe, rest).await {
-                    Ok(written) => rest = &rest[written..],
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(_) => self.reopen().await,
-                },
-            }
-        }
-    }
-
-    fn lose(&self, bytes: usize) {
-        // A stream that nobody wants is not lost.
-        if !is_null(&self.path) {
-            self.status.send_modify(|status| status.lost += bytes as u64);
-        }
-    }
-
-    /// Waits until the pipe can be opened. The old handle is kept meanwhile: while it is open, the kernel keeps what
-    /// the old reader had not read.
-    async fn reopen(&mut self) {
-        let mut pause = PAUSE.0;
-        while !self.void {
-            match open_pipe(&self.path) {
-                Ok(pipe) => {
-                    self.pipe = Some(pipe);
-                    return;
-                }
-                Err(Shut::NotYet) => tokio::time::sleep(pause).await,
-                Err(Shut::Refused(why)) => self.give_up(why),
-            }
-            pause = (pause * 2).min(PAUSE.1);
-        }
-    }
-
-    fn give_up(&mut self, why: String) {
-        self.void = true;
-        self.pipe = None;
-        let problem = format!("output pipe {:?} {why}", self.path.display().to_string());
-        self.status.send_modify(|status| status.problem = Some(problem));
-    }
-}
-
-async fn write_some(pipe: &Sender, bytes: &[u8]) -> io::Result<usize> {
-    pipe.writable().await?;
-    pipe.try_write(bytes)
 }
 
 /// Opens the pipe and closes it at once.
@@ -159,7 +28,8 @@ pub(super) fn touch(path: &Path) {
     open_pipe(path).ok();
 }
 
-fn open_pipe(path: &Path) -> Result<Sender, Shut> {
+/// Opens the pipe for writing, without waiting for a reader.
+pub(super) fn open_pipe(path: &Path) -> Result<Sender, Shut> {
     let found = look(path).map_err(shut)?;
     let kind = fstat(&found).map(|stat| FileType::from_raw_mode(stat.st_mode)).map_err(shut)?;
     if kind != FileType::Fifo {
@@ -202,6 +72,8 @@ fn shut(error: Errno) -> Shut {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -1,10 +1,10 @@
 //! Checks of single options.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::{
-    container::{Error, ImageRef, LABEL_PREFIX, Policy, error::shown, policy::bare_cap},
-    domain::{ContainerOptions, TaskSpec},
+    container::{Error, ImageRef, LABEL_PREFIX, Policy, error::shown, policy::covers},
+    domain::{Logging, TaskSpec},
 };
 
 use super::{invalid, refused};
@@ -13,11 +13,9 @@ use super::{invalid, refused};
 const ENV_MAX: usize = 1 << 20;
 /// Most entries of the environment.
 const ENV_ENTRIES: usize = 4096;
-/// The engine refuses less than this.
-const MEMORY_MIN: i64 = 6 << 20;
 
-pub(super) fn image(text: &str) -> Result<ImageRef, Error> {
-    text.parse().map_err(|error: crate::container::ReferenceError| invalid("image", error.to_string()))
+pub(super) fn image(option: &str, text: &str) -> Result<ImageRef, Error> {
+    text.parse().map_err(|error: crate::container::ReferenceError| invalid(option, error.to_string()))
 }
 
 /// Takes `user`, `uid`, and either with `:group`; numbers must fit the kernel's.
@@ -30,7 +28,7 @@ pub(super) fn user(user: Option<&str>) -> Result<(), Error> {
     Err(invalid(format!("user \"{}\"", shown(user)), "is no user; give a name or a number, with :group if you like"))
 }
 
-fn is_user_part(part: &str) -> bool {
+pub(super) fn is_user_part(part: &str) -> bool {
     let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
     // The kernel keeps 2^32 - 1 for "no change".
     let number = part.bytes().all(|b| b.is_ascii_digit());
@@ -76,82 +74,42 @@ pub(super) fn environment(task: &TaskSpec) -> Result<(), Error> {
     Ok(())
 }
 
-pub(super) fn limits(task: &TaskSpec, policy: &Policy) -> Result<(), Error> {
-    let resources = &task.resources;
-    if resources.memory_limit < MEMORY_MIN {
-        return Err(invalid(format!("memory {}", resources.memory_limit), "is below the engine's least, 6 MiB"));
+/// A runtime decides what confines the container, so the operator's list names each in full.
+pub(super) fn runtime(name: Option<&str>, policy: &Policy) -> Result<(), Error> {
+    let Some(name) = name.filter(|name| !policy.allow_runtimes.iter().any(|allowed| allowed == name)) else {
+        return Ok(());
+    };
+    Err(refused(format!("runtime \"{}\"", shown(name)), "container.allow_runtimes does not list it"))
+}
+
+/// Holds an image against the operator's list, by the name that it is asked for and by its full name.
+pub(super) fn provenance(image: &ImageRef, policy: &Policy) -> Result<(), Error> {
+    let name = image.to_string();
+    if !policy.allow_images.is_empty() && !covers(&policy.allow_images, &name) {
+        return Err(refused(format!("image \"{}\"", shown(&name)), "container.allow_images does not list it"));
     }
-    if let Some(most) = policy.memory_limit.filter(|most| resources.memory_limit > *most) {
+    if policy.require_digest && !name.contains("@sha256:") {
         return Err(refused(
-            format!("memory {}", resources.memory_limit),
-            format!("the plugin's memory limit is {most}"),
+            format!("image \"{}\"", shown(&name)),
+            "container.require_digest wants it named by digest",
         ));
     }
-    if resources.memory_reservation.is_some_and(|reserved| reserved < 0 || reserved > resources.memory_limit) {
-        return Err(invalid("memory reservation", "is not between 0 and the limit"));
-    }
-    if resources.cpu_shares < 0 {
-        return Err(invalid(format!("cpu {}", resources.cpu_shares), "is negative"));
-    }
-    if !resources.cpuset.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b'-')) {
-        return Err(invalid(format!("cores \"{}\"", shown(&resources.cpuset)), "is no list of cores"));
-    }
-    pids(task.container.pids_limit, policy)
-}
-
-fn pids(limit: Option<i64>, policy: &Policy) -> Result<(), Error> {
-    match limit {
-        Some(limit) if limit < 1 => Err(invalid(format!("pids_limit {limit}"), "must be at least 1")),
-        Some(limit) if limit > policy.pids_limit => {
-            Err(refused(format!("pids_limit {limit}"), format!("the plugin's pids_limit is {}", policy.pids_limit)))
-        }
-        _ => Ok(()),
-    }
-}
-
-pub(super) fn capabilities(options: &ContainerOptions, policy: &Policy) -> Result<(), Error> {
-    let word = |cap: &String| !cap.is_empty() && cap.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    if let Some(bad) = options.cap_add.iter().chain(&options.cap_drop).find(|cap| !word(cap)) {
-        return Err(invalid(format!("capability \"{}\"", shown(bad)), "is no capability"));
-    }
-    match options.cap_add.iter().find(|cap| !policy.allows_cap(cap)) {
-        Some(cap) => Err(refused(format!("cap_add {:?}", bare_cap(cap)), "the plugin's allow_caps does not list it")),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn network(task: &TaskSpec, policy: &Policy) -> Result<(), Error> {
-    let options = &task.container;
-    let mode = options.network_mode.as_deref().unwrap_or_default();
-    let shown_mode = || format!("network_mode \"{}\"", shown(mode));
-    let known: BTreeSet<&str> = task.ports.iter().map(|port| port.label.as_str()).collect();
-    if let Some(label) = options.ports.iter().find(|label| !known.contains(label.as_str())) {
-        return Err(invalid(format!("ports \"{}\"", shown(label)), "names no port of the group's network"));
-    }
-    match mode {
-        "" => Ok(()),
-        "host" if policy.allow_host_network => Ok(()),
-        "host" => Err(refused(shown_mode(), "the plugin's allow_host_network is off")),
-        other if other.starts_with("container:") => {
-            Err(refused(shown_mode(), "another container's network is only joined for the group's own network"))
-        }
-        other if policy.allow_network_modes.iter().any(|allowed| allowed == other) => Ok(()),
-        _ => Err(refused(shown_mode(), "the plugin's allow_network_modes does not list it")),
-    }
-}
-
-pub(super) fn root(options: &ContainerOptions, policy: &Policy) -> Result<(), Error> {
-    if options.readonly_rootfs == Some(false) && !policy.allow_writable_rootfs {
-        return Err(refused("readonly_rootfs = false", "the plugin's allow_writable_rootfs is off"));
-    }
     Ok(())
+}
+
+pub(super) fn logging(logging: Option<&Logging>, policy: &Policy) -> Result<(), Error> {
+    let Some(driver) = logging.and_then(|logging| logging.driver.as_deref()) else { return Ok(()) };
+    if driver == policy.logging.driver || covers(&policy.logging.allow_drivers, driver) {
+        return Ok(());
+    }
+    Err(refused(format!("logging.driver \"{}\"", shown(driver)), "logging.allow_drivers does not list it"))
 }
 
 #[cfg(test)]
 mod tests {
     use crate::{
         container::{Error, Policy, fixture, review},
-        domain::{SecretString, TaskSpec},
+        domain::{Logging, SecretString, TaskSpec},
     };
 
     fn outcome(change: impl FnOnce(&mut TaskSpec)) -> Result<(), Error> {
@@ -182,12 +140,19 @@ mod tests {
 
     #[test]
     fn doors_of_the_host_are_shut() {
-        for mode in ["host", "container:abc", "mynet", "container:"] {
-            assert!(refused(|task| task.container.network_mode = Some(mode.into())), "{mode}");
+        for mode in ["host", "mynet"] {
+            assert!(refused(|task| task.container.network.mode = Some(mode.into())), "{mode}");
         }
-        assert!(refused(|task| task.container.cap_add = vec!["cap_sys_admin".into()]));
-        assert!(refused(|task| task.container.cap_add = vec!["ALL".into()]));
-        assert!(refused(|task| task.container.pids_limit = Some(4096)));
+        for mode in ["container:", "container:../x", "task:", "task:a b"] {
+            assert!(invalid(|task| task.container.network.mode = Some(mode.into())), "{mode}");
+        }
+        assert!(refused(|task| task.container.security.cap_add = vec!["cap_sys_admin".into()]));
+        assert!(refused(|task| task.container.security.cap_add = vec!["ALL".into()]));
+        assert!(refused(|task| task.container.limits.pids_limit = Some(4096)));
+        assert!(refused(|task| task.container.runtime = Some("runsc".into())));
+        assert!(refused(
+            |task| task.container.logging = Some(Logging { driver: Some("syslog".into()), ..Logging::default() })
+        ));
     }
 
     #[test]
@@ -204,7 +169,7 @@ mod tests {
     fn limits_that_are_none_are_refused() {
         assert!(invalid(|task| task.resources.memory_limit = 0));
         assert!(invalid(|task| task.resources.memory_limit = -1));
-        assert!(invalid(|task| task.container.pids_limit = Some(-1)));
+        assert!(invalid(|task| task.container.limits.pids_limit = Some(-1)));
     }
 
     #[test]
@@ -216,6 +181,6 @@ mod tests {
 
     #[test]
     fn an_unknown_port_is_named() {
-        assert!(invalid(|task| task.container.ports = vec!["https".into()]));
+        assert!(invalid(|task| task.container.network.ports = vec!["https".parse().expect("a port")]));
     }
 }

@@ -1,16 +1,17 @@
-//! Checks of paths that a job or the orchestrator wants inside, as text.
+//! Checks of the working directory and of the orchestrator's own mounts, as text.
 
 use std::path::Path;
 
 use crate::{
-    container::{Error, Policy, error::shown},
+    container::{
+        Error, Policy,
+        error::shown,
+        paths::{inside, is_clean, reaches_socket},
+    },
     domain::HostMount,
 };
 
 use super::{invalid, refused};
-
-/// Places that are the driver's or the kernel's.
-const KEPT: [&str; 8] = ["/alloc", "/dev", "/local", "/proc", "/run/secrets", "/secrets", "/sys", "/var/run/secrets"];
 
 /// A working directory below these is opened by the runtime while it still holds the host's files open.
 const LEAKY: [&str; 2] = ["/proc", "/dev/fd"];
@@ -30,12 +31,9 @@ pub(super) fn work_dir(path: Option<&str>) -> Result<(), Error> {
 pub(super) fn mount(mount: &HostMount, policy: &Policy) -> Result<(), Error> {
     let target = mount.target.display().to_string();
     let option = format!("mount at \"{}\"", shown(&target));
-    if !is_clean(&mount.target) || !is_clean(&mount.source) {
+    inside(&option, &mount.target)?;
+    if !is_clean(&mount.source) {
         return Err(invalid(option, "source and target must be absolute paths of plain names"));
-    }
-    if mount.target == Path::new("/") || KEPT.iter().any(|kept| mount.target.starts_with(kept)) || is_above_kept(mount)
-    {
-        return Err(invalid(option, "would cover a directory that is kept for the driver or the kernel"));
     }
     if reaches_socket(&mount.source, &policy.socket) {
         return Err(refused(option, "the container engine's socket is never given to a task"));
@@ -45,27 +43,6 @@ pub(super) fn mount(mount: &HostMount, policy: &Policy) -> Result<(), Error> {
         "bidirectional" => Err(refused(option, "mounts of a task are not shared with the host")),
         other => Err(invalid(option, format!("has the unknown propagation \"{}\"", shown(other)))),
     }
-}
-
-/// A mount at `/run` or `/var` would hide `/run/secrets` or lead around it.
-fn is_above_kept(mount: &HostMount) -> bool {
-    KEPT.iter().any(|kept| Path::new(kept).starts_with(&mount.target))
-}
-
-fn is_clean(path: &Path) -> bool {
-    let text = path.as_os_str().as_encoded_bytes();
-    let rest = text.strip_prefix(b"/").map(|rest| rest.strip_suffix(b"/").unwrap_or(rest));
-    let good = |part: &[u8]| !part.is_empty() && part != b"." && part != b".." && !part.contains(&0);
-    rest.is_some_and(|rest| rest.is_empty() || rest.split(|b| *b == b'/').all(good))
-}
-
-/// The socket itself, or any directory above it. `/var/run` and `/run` are one place on every distribution of today.
-fn reaches_socket(source: &Path, socket: &Path) -> bool {
-    let plain = |path: &Path| match path.strip_prefix("/var/run") {
-        Ok(rest) => Path::new("/run").join(rest),
-        Err(_) => path.to_path_buf(),
-    };
-    plain(socket).starts_with(plain(source)) || socket.starts_with(source)
 }
 
 #[cfg(test)]

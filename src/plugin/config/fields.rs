@@ -145,6 +145,31 @@ impl<'a> Fields<'a> {
         text.parse().map_err(|error: T::Err| self.flaw(name, error)).ok()
     }
 
+    /// Text that is parsed and must be of one kind; `wanted` words that kind.
+    pub(super) fn parsed_as<T: FromStr>(
+        &mut self,
+        name: &'static str,
+        wanted: &str,
+        good: impl Fn(&T) -> bool,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let value = text.parse().ok().filter(good);
+        if value.is_none() {
+            self.flaw(name, format_args!("{} is not {wanted}", quoted(&text)));
+        }
+        value
+    }
+
+    /// Says whether a field is there, whatever it holds: for options that have no effect.
+    pub(super) fn present(&mut self, name: &'static str) -> bool {
+        match self.take(name) {
+            None => false,
+            Some(Value::List(items)) => !items.is_empty(),
+            Some(Value::Text(text)) => !text.is_empty(),
+            Some(_) => true,
+        }
+    }
+
     /// A list of texts; absent is empty.
     pub(super) fn texts(&mut self, name: &'static str) -> Vec<String> {
         self.maybe_texts(name).unwrap_or_default()

@@ -6,10 +6,21 @@
 //!
 //! No value is ever quoted unless it is one of the kinds that cannot be a secret: a job may put a token into any option.
 
+mod access;
+mod container;
+mod crafted;
 mod fields;
+mod images;
+mod metrics;
+mod mounts;
 mod msgpack;
+mod network;
 mod plugin;
+mod policy;
+mod secret;
+mod server;
 mod task;
+mod upkeep;
 
 pub use plugin::settings;
 pub use task::{TaskOptions, task_options};

@@ -1,18 +1,22 @@
 //! A job's `config` block.
 
-use std::{collections::BTreeMap, net::IpAddr, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use super::fields::{Fields, Flaws, quoted};
+use super::{
+    access::{MODE, access},
+    container::container,
+    fields::{Fields, Flaws, quoted},
+    upkeep::{upkeep, upkeep_of_secret, variables_need_a_restart},
+};
 use crate::{
     domain::{
-        CertificateRequest, ChangeAction, ContainerOptions, KeyType, RelPath, RelPathError, SecretRequest, Signal,
-        TemplateRequest,
+        CertificateFormat, CertificateRequest, ChangeAction, ContainerOptions, KeyType, RelPath, RelPathError,
+        SecretRequest, ServerName, TemplateRequest, pem_only,
     },
     driver::{Class, DriverError},
+    vault,
 };
 
-/// Permission bits of a file unless the job says otherwise.
-const MODE: u32 = 0o400;
 /// Largest template (`faults` limit); a larger one would be refused by the parser only after it was copied about.
 const TEMPLATE_MAX: usize = 256 * 1024;
 /// Most certificate, secret and template blocks together.
@@ -26,6 +30,8 @@ pub struct TaskOptions {
     pub container: ContainerOptions,
     /// Another login role than the operator's pattern gives.
     pub vault_role: Option<String>,
+    /// Another secrets server than the operator's default one.
+    pub server: ServerName,
     /// Secrets by their block.
     pub secrets: Vec<SecretRequest>,
     /// Certificates by their block.
@@ -46,8 +52,9 @@ pub fn task_options(bytes: &[u8]) -> Result<TaskOptions, DriverError> {
     let options = TaskOptions {
         container: container(&mut fields),
         vault_role: fields.text("vault_role"),
+        server: server(&mut fields),
         certificates: reader.certificates(&mut fields),
-        secrets: reader.secrets(&mut fields),
+        secrets: reader.all_secrets(&mut fields),
         templates: reader.templates(&mut fields),
     };
     let blocks = options.certificates.len() + options.secrets.len() + options.templates.len();
@@ -64,33 +71,19 @@ pub fn task_options(bytes: &[u8]) -> Result<TaskOptions, DriverError> {
     }
 }
 
-fn container(fields: &mut Fields<'_>) -> ContainerOptions {
-    ContainerOptions {
-        image: fields.required_text("image"),
-        force_pull: fields.flag("force_pull").unwrap_or_default(),
-        command: fields.text("command"),
-        args: fields.texts("args"),
-        entrypoint: fields.maybe_texts("entrypoint"),
-        work_dir: fields.text("work_dir"),
-        hostname: fields.text("hostname"),
-        ports: fields.texts("ports"),
-        network_mode: fields.text("network_mode"),
-        labels: labels(fields),
-        readonly_rootfs: fields.flag("readonly_rootfs"),
-        cap_add: fields.texts("cap_add"),
-        cap_drop: fields.texts("cap_drop"),
-        pids_limit: fields.whole("pids_limit", 1..=4_194_304),
-        init: fields.flag("init").unwrap_or_default(),
+/// Reads which secrets server is asked. Whether it exists and may be asked is the operator's to say.
+fn server(fields: &mut Fields<'_>) -> ServerName {
+    let cluster = fields.text("vault_cluster");
+    let namespace = fields.text("vault_namespace");
+    if namespace.as_ref().is_some_and(|name| !vault::is_namespace(name)) {
+        fields.flaw("vault_namespace", "is empty or has a character other than letters, digits and \"-_/.\"");
     }
-}
-
-fn labels(fields: &mut Fields<'_>) -> BTreeMap<String, String> {
-    fields.pairs("labels").into_iter().collect()
+    ServerName { cluster, namespace }
 }
 
 /// Reads the blocks that ask for files. Paths that are refused are noted apart: they are a class of their own.
-struct Reader<'p> {
-    paths: &'p Flaws,
+pub(super) struct Reader<'p> {
+    pub(super) paths: &'p Flaws,
 }
 
 impl Reader<'_> {
@@ -105,6 +98,11 @@ impl Reader<'_> {
     fn certificate(&self, label: &str, mut block: Fields<'_>) -> Option<CertificateRequest> {
         let name = self.name("certificate", label);
         let mount = self.path(&mut block, "certificate", label, "mount");
+        let issue = block.flag("issue").unwrap_or_default();
+        let key_type = key_type(&mut block);
+        if issue && key_type.is_some() {
+            block.flaw("key_type", "is given, but with issue the server makes the key by its role");
+        }
         let request = CertificateRequest {
             mount,
             role: block.text("role"),
@@ -112,28 +110,16 @@ impl Reader<'_> {
             dns_sans: block.texts("dns_sans"),
             ip_sans: addresses(&mut block),
             ttl: block.duration("ttl", TTL),
-            key_type: key_type(&mut block),
-            on_change: on_change(&mut block, ChangeAction::Noop),
+            key_type: key_type.unwrap_or_default(),
+            issue,
+            revoke: block.flag("revoke").unwrap_or_default(),
+            formats: formats(&mut block),
+            access: access(&mut block),
+            upkeep: upkeep(&mut block, ChangeAction::Noop),
             name: name?,
         };
         block.finish();
         Some(request)
-    }
-
-    fn secrets(&self, fields: &mut Fields<'_>) -> Vec<SecretRequest> {
-        fields.labelled("secret").into_iter().filter_map(|(label, block)| self.secret(&label, block)).collect()
-    }
-
-    fn secret(&self, label: &str, mut block: Fields<'_>) -> Option<SecretRequest> {
-        let name = self.name("secret", label);
-        let path = block.required_text("path");
-        let path = (!path.is_empty()).then_some(path).and_then(|path| {
-            let refused = |error| self.paths.add(&format!("secret {}.path", quoted(label)), error);
-            path.parse().map_err(refused).ok()
-        });
-        let on_change = on_change(&mut block, ChangeAction::Noop);
-        block.finish();
-        Some(SecretRequest { name: name?, path: path?, on_change })
     }
 
     fn templates(&self, fields: &mut Fields<'_>) -> Vec<TemplateRequest> {
@@ -156,19 +142,32 @@ impl Reader<'_> {
         if left_delimiter == right_delimiter {
             block.flaw("right_delimiter", format_args!("{} is the left one too", quoted(&right_delimiter)));
         }
-        let mode = mode(&mut block);
-        let on_change = on_change(&mut block, ChangeAction::Restart);
+        let access = access(&mut block);
+        let env = block.flag("env").unwrap_or_default();
+        let upkeep = upkeep_of_secret(&mut block, ChangeAction::Restart);
+        if env {
+            variables_need_a_restart(&mut block, &upkeep);
+        }
         block.finish();
-        Some(TemplateRequest { destination: destination?, source, left_delimiter, right_delimiter, mode, on_change })
+        Some(TemplateRequest {
+            destination: destination?,
+            source,
+            left_delimiter,
+            right_delimiter,
+            mode: access.mode.unwrap_or(MODE),
+            env,
+            access,
+            upkeep,
+        })
     }
 
     /// A block's label as the name of its folder.
-    fn name(&self, block: &str, label: &str) -> Option<RelPath> {
+    pub(super) fn name(&self, block: &str, label: &str) -> Option<RelPath> {
         let refused = |error: RelPathError| self.paths.add(&format!("{block} {}", quoted(label)), error);
         label.parse().map_err(refused).ok()
     }
 
-    fn path<T: std::str::FromStr<Err: std::fmt::Display>>(
+    pub(super) fn path<T: std::str::FromStr<Err: std::fmt::Display>>(
         &self,
         fields: &mut Fields<'_>,
         block: &str,
@@ -192,54 +191,67 @@ fn addresses(block: &mut Fields<'_>) -> Vec<IpAddr> {
     addresses
 }
 
-fn key_type(block: &mut Fields<'_>) -> KeyType {
-    match block.text("key_type").as_deref() {
-        None | Some("ec-p256") => KeyType::EcP256,
-        Some("ec-p384") => KeyType::EcP384,
-        Some("ed25519") => KeyType::Ed25519,
-        Some("rsa-2048") => KeyType::Rsa2048,
-        Some(other) => {
-            let text = format!("{} is unknown; give ec-p256, ec-p384, ed25519 or rsa-2048", quoted(other));
-            block.flaw("key_type", text);
-            KeyType::default()
+/// Reads what to write a certificate as; PEM where nothing is said.
+fn formats(block: &mut Fields<'_>) -> Vec<CertificateFormat> {
+    let mut formats = Vec::new();
+    for (at, text) in block.texts("formats").into_iter().enumerate() {
+        match text.as_str() {
+            "jks" => formats.push(CertificateFormat::Jks),
+            "pem" => formats.push(CertificateFormat::Pem),
+            "pkcs12" => formats.push(CertificateFormat::Pkcs12),
+            other => block
+                .flaw(&format!("formats[{at}]"), format_args!("{} is unknown; give pem, pkcs12 or jks", quoted(other))),
         }
     }
+    if formats.is_empty() { pem_only() } else { formats }
 }
 
-/// Reads `change_mode` and `change_signal`, which belong together.
-fn on_change(block: &mut Fields<'_>, default: ChangeAction) -> ChangeAction {
-    let mode = block.text("change_mode");
-    let signal: Option<Signal> = block.parsed("change_signal");
-    match (mode.as_deref(), signal) {
-        (Some("signal"), Some(signal)) => return ChangeAction::Signal(signal),
-        (Some("signal"), None) => {
-            block.flaw("change_signal", "is missing; change_mode \"signal\" needs a name such as SIGHUP")
+fn key_type(block: &mut Fields<'_>) -> Option<KeyType> {
+    let text = block.text("key_type")?;
+    let kind = match text.as_str() {
+        "ec-p256" => KeyType::EcP256,
+        "ec-p384" => KeyType::EcP384,
+        "ed25519" => KeyType::Ed25519,
+        "rsa-2048" => KeyType::Rsa2048,
+        "rsa-3072" => KeyType::Rsa3072,
+        "rsa-4096" => KeyType::Rsa4096,
+        other => {
+            let known = "give ec-p256, ec-p384, ed25519, rsa-2048, rsa-3072 or rsa-4096";
+            block.flaw("key_type", format_args!("{} is unknown; {known}", quoted(other)));
+            return None;
         }
-        (_, Some(_)) => block.flaw("change_signal", "is given, but change_mode is not \"signal\""),
-        (None, None) => return default,
-        (Some("noop"), None) => return ChangeAction::Noop,
-        (Some("restart"), None) => return ChangeAction::Restart,
-        (Some(other), None) => {
-            block.flaw("change_mode", format_args!("{} is unknown; give noop, signal or restart", quoted(other)));
-        }
-    }
-    default
+    };
+    Some(kind)
 }
 
-/// Reads octal permission bits that keep a secret from everybody else.
-fn mode(block: &mut Fields<'_>) -> u32 {
-    let Some(text) = block.text("perms") else { return MODE };
-    let octal = text.chars().all(|c| c.is_digit(8)) && (3..=4).contains(&text.len());
-    let bits = octal.then(|| u32::from_str_radix(&text, 8).ok()).flatten();
-    match bits {
-        None => block.flaw("perms", format_args!("{} is no octal mode such as \"0400\"", quoted(&text))),
-        Some(bits) if bits & 0o7000 != 0 => {
-            block.flaw("perms", format_args!("{} sets an id or sticky bit", quoted(&text)))
-        }
-        Some(bits) if bits & 0o007 != 0 => {
-            block.flaw("perms", format_args!("{} opens a secret to everybody; give at most 0770", quoted(&text)));
-        }
-        Some(bits) => return bits,
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn certificate(block: Value) -> Result<CertificateRequest, String> {
+        let config = json!({"image": "busybox", "certificate": {"web": block}});
+        let bytes = rmp_serde::to_vec_named(&config).expect("msgpack");
+        let options = task_options(&bytes).map_err(|error| error.to_string())?;
+        Ok(options.certificates.into_iter().next().expect("one certificate"))
     }
-    MODE
+
+    #[test]
+    fn a_certificate_is_pem_with_a_key_of_our_own_unless_the_job_says_otherwise() {
+        let plain = certificate(json!({})).expect("a certificate");
+        assert_eq!((plain.formats, plain.issue), (vec![CertificateFormat::Pem], false));
+        let asked = certificate(json!({"formats": ["jks", "pkcs12"], "issue": true})).expect("a certificate");
+        assert_eq!((asked.formats, asked.issue), (vec![CertificateFormat::Jks, CertificateFormat::Pkcs12], true));
+    }
+
+    #[test]
+    fn wrong_formats_and_keys_are_named() {
+        let error = certificate(json!({"formats": ["pem", "der"]})).expect_err("refused");
+        assert!(error.contains("formats[1]") && error.contains("pem, pkcs12 or jks"), "{error}");
+        let error = certificate(json!({"key_type": "rsa-1024"})).expect_err("refused");
+        assert!(error.contains("key_type") && error.contains("rsa-4096"), "{error}");
+        let error = certificate(json!({"key_type": "ec-p384", "issue": true})).expect_err("refused");
+        assert!(error.contains("the server makes the key"), "{error}");
+    }
 }

@@ -48,6 +48,20 @@ pub fn sha256_hex(args: &[Value]) -> Result<Value, Problem> {
     Ok(hex::encode(Sha256::digest(text(args, 0)?.bytes())).as_str().into())
 }
 
+/// Returns the HMAC by SHA-256 of the first argument under the second, the key, in hexadecimal digits.
+pub fn hmac_sha256_hex(args: &[Value]) -> Result<Value, Problem> {
+    let (message, key) = (text(args, 0)?.bytes(), text(args, 1)?.bytes());
+    let mut block = Zeroizing::new([0_u8; 64]);
+    match key.len() {
+        0..=64 => block[..key.len()].copy_from_slice(key),
+        _ => block[..32].copy_from_slice(&Sha256::digest(key)),
+    }
+    let padded = |pad: u8| Zeroizing::new(block.map(|byte| byte ^ pad));
+    let inner = Sha256::new().chain_update(*padded(0x36)).chain_update(message).finalize();
+    let outer = Sha256::new().chain_update(*padded(0x5c)).chain_update(inner).finalize();
+    Ok(hex::encode(outer).as_str().into())
+}
+
 /// Reads a JSON document; an empty text is an empty map.
 pub fn parse_json(args: &[Value]) -> Result<Value, Problem> {
     let document = match text(args, 0)?.bytes() {

@@ -1,12 +1,14 @@
-//! The functions a template may call: pure arithmetic on values, and two that ask, `secret` and `meta`.
+//! The functions a template may call: pure arithmetic on values, and those that ask the server or who the task is.
 //!
 //! Nothing here runs a program, reads a file, opens a connection, looks at a clock or an environment.
 
 mod collections;
 mod compare;
 mod encoding;
+mod lists;
 mod numbers;
 mod printing;
+mod sprig;
 mod texts;
 
 pub use printing::show;
@@ -39,8 +41,14 @@ pub enum Body {
     And,
     /// Returns the first argument that is true, or the last; evaluates no more than needed.
     Or,
+    /// Asks the server for a certificate with its key.
+    PkiCert,
     /// Asks the server.
     Secret,
+    /// Asks the server what is below a path.
+    Secrets,
+    /// Tells who the task is, by the names that the orchestrator gives its environment.
+    Env,
     /// Tells who the task is.
     Meta,
 }
@@ -61,18 +69,30 @@ static FUNCTIONS: &[Function] = &[
     pure("base64URLDecode", 1, 1, encoding::base64_url_decode),
     pure("base64URLEncode", 1, 1, encoding::base64_url_encode),
     pure("contains", 2, 2, collections::contains),
+    pure("containsAll", 2, 2, lists::contains_all),
+    pure("containsAny", 2, 2, lists::contains_any),
+    pure("containsNone", 2, 2, lists::contains_none),
+    pure("containsNotAll", 2, 2, lists::contains_not_all),
     pure("divide", 2, 2, numbers::divide),
+    Function { name: "env", least: 1, most: 1, body: Body::Env },
     pure("eq", 2, ANY, compare::eq),
     pure("ge", 2, 2, compare::ge),
     pure("gt", 2, 2, compare::gt),
+    pure("hmacSHA256Hex", 2, 2, encoding::hmac_sha256_hex),
+    pure("html", 0, ANY, printing::html),
     pure("in", 2, 2, collections::is_in),
     pure("indent", 2, 2, texts::indent),
     pure("index", 1, ANY, collections::index),
     pure("join", 2, 2, collections::join),
     pure("le", 2, 2, compare::le),
     pure("len", 1, 1, collections::len),
+    pure("loop", 1, 2, lists::count),
     pure("lt", 2, 2, compare::lt),
+    pure("maximum", 2, 2, numbers::maximum),
+    pure("mergeMap", 2, 2, lists::merge_map),
+    pure("mergeMapWithOverride", 2, 2, lists::merge_map_with_override),
     Function { name: "meta", least: 1, most: 1, body: Body::Meta },
+    pure("minimum", 2, 2, numbers::minimum),
     pure("modulo", 2, 2, numbers::modulo),
     pure("multiply", 2, 2, numbers::multiply),
     pure("ne", 2, 2, compare::ne),
@@ -83,15 +103,84 @@ static FUNCTIONS: &[Function] = &[
     pure("parseInt", 1, 1, numbers::parse_int),
     pure("parseJSON", 1, 1, encoding::parse_json),
     pure("parseUint", 1, 1, numbers::parse_uint),
+    Function { name: "pkiCert", least: 1, most: ANY, body: Body::PkiCert },
     pure("print", 0, ANY, printing::print),
     pure("printf", 1, ANY, printing::printf),
     pure("println", 0, ANY, printing::println),
     pure("replaceAll", 3, 3, texts::replace_all),
     Function { name: "secret", least: 1, most: ANY, body: Body::Secret },
+    Function { name: "secrets", least: 1, most: 1, body: Body::Secrets },
     pure("sha256Hex", 1, 1, encoding::sha256_hex),
     pure("slice", 1, 4, collections::slice),
     pure("split", 2, 2, collections::split),
+    pure("splitToMap", 3, 3, lists::split_to_map),
+    pure("sprig_add", 0, ANY, sprig::add),
+    pure("sprig_add1", 1, 1, sprig::add1),
+    pure("sprig_append", 2, 2, lists::append),
+    pure("sprig_atoi", 1, 1, sprig::to_int),
+    pure("sprig_b64dec", 1, 1, encoding::base64_decode),
+    pure("sprig_b64enc", 1, 1, encoding::base64_encode),
+    pure("sprig_cat", 0, ANY, sprig::cat),
+    pure("sprig_coalesce", 0, ANY, sprig::coalesce),
+    pure("sprig_compact", 1, 1, lists::compact),
+    pure("sprig_concat", 0, ANY, lists::concat),
+    pure("sprig_contains", 2, 2, sprig::contains),
     pure("sprig_default", 1, 2, compare::default),
+    pure("sprig_dict", 0, ANY, lists::dict),
+    pure("sprig_div", 2, 2, sprig::div),
+    pure("sprig_empty", 1, 1, sprig::empty),
+    pure("sprig_first", 1, 1, lists::first),
+    pure("sprig_float64", 1, 1, sprig::to_float),
+    pure("sprig_fromJson", 1, 1, encoding::parse_json),
+    pure("sprig_get", 2, 2, lists::get),
+    pure("sprig_has", 2, 2, lists::has),
+    pure("sprig_hasKey", 2, 2, lists::has_key),
+    pure("sprig_hasPrefix", 2, 2, sprig::has_prefix),
+    pure("sprig_hasSuffix", 2, 2, sprig::has_suffix),
+    pure("sprig_indent", 2, 2, sprig::indent),
+    pure("sprig_initial", 1, 1, lists::initial),
+    pure("sprig_int", 1, 1, sprig::to_int),
+    pure("sprig_int64", 1, 1, sprig::to_int),
+    pure("sprig_join", 2, 2, lists::join),
+    pure("sprig_keys", 1, ANY, lists::keys),
+    pure("sprig_last", 1, 1, lists::last),
+    pure("sprig_list", 0, ANY, lists::list),
+    pure("sprig_lower", 1, 1, texts::to_lower),
+    pure("sprig_max", 1, ANY, sprig::max),
+    pure("sprig_min", 1, ANY, sprig::min),
+    pure("sprig_mod", 2, 2, sprig::modulo),
+    pure("sprig_mul", 1, ANY, sprig::mul),
+    pure("sprig_nindent", 2, 2, sprig::nindent),
+    pure("sprig_nospace", 1, 1, sprig::nospace),
+    pure("sprig_omit", 1, ANY, lists::omit),
+    pure("sprig_pick", 1, ANY, lists::pick),
+    pure("sprig_prepend", 2, 2, lists::prepend),
+    pure("sprig_quote", 0, ANY, sprig::quote),
+    pure("sprig_repeat", 2, 2, sprig::repeat),
+    pure("sprig_replace", 3, 3, texts::replace_all),
+    pure("sprig_rest", 1, 1, lists::rest),
+    pure("sprig_reverse", 1, 1, lists::reverse),
+    pure("sprig_sha256sum", 1, 1, encoding::sha256_hex),
+    pure("sprig_sortAlpha", 1, 1, lists::sort_alpha),
+    pure("sprig_splitList", 2, 2, sprig::split_list),
+    pure("sprig_squote", 0, ANY, sprig::squote),
+    pure("sprig_sub", 2, 2, sprig::sub),
+    pure("sprig_ternary", 3, 3, sprig::ternary),
+    pure("sprig_title", 1, 1, texts::to_title),
+    pure("sprig_toJson", 1, 1, encoding::to_json),
+    pure("sprig_toPrettyJson", 1, 1, encoding::to_json_pretty),
+    pure("sprig_toRawJson", 1, 1, encoding::to_unescaped_json),
+    pure("sprig_toString", 1, 1, sprig::to_string),
+    pure("sprig_trim", 1, 1, texts::trim_space),
+    pure("sprig_trimAll", 2, 2, texts::trim),
+    pure("sprig_trimPrefix", 2, 2, texts::trim_prefix),
+    pure("sprig_trimSuffix", 2, 2, texts::trim_suffix),
+    pure("sprig_trunc", 2, 2, sprig::trunc),
+    pure("sprig_uniq", 1, 1, lists::uniq),
+    pure("sprig_until", 1, 1, lists::count),
+    pure("sprig_upper", 1, 1, texts::to_upper),
+    pure("sprig_values", 1, ANY, lists::values),
+    pure("sprig_without", 1, ANY, lists::without),
     pure("subtract", 2, 2, numbers::subtract),
     pure("toJSON", 1, 1, encoding::to_json),
     pure("toJSONPretty", 1, 1, encoding::to_json_pretty),
@@ -105,14 +194,10 @@ static FUNCTIONS: &[Function] = &[
     pure("trimSpace", 1, 1, texts::trim_space),
     pure("trimSuffix", 2, 2, texts::trim_suffix),
     pure("urlquery", 0, ANY, printing::urlquery),
-    pure("html", 0, ANY, printing::html),
-    pure("minimum", 2, 2, numbers::minimum),
-    pure("maximum", 2, 2, numbers::maximum),
 ];
 
 /// What consul-template and Go have and a template here deliberately has not.
 const LEFT_OUT: &[(&str, &str)] = &[
-    ("env", "; what the task is called is read with meta, such as (meta \"job\")"),
     ("mustEnv", "; what the task is called is read with meta, such as (meta \"job\")"),
     ("envOrDefault", "; what the task is called is read with meta, such as (meta \"job\")"),
     ("file", "; a template reads no files"),
@@ -123,6 +208,15 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("nomadVar", "; a template asks the secrets server only"),
     ("nomadService", "; a template asks the secrets server only"),
     ("timestamp", "; a template sees no clock"),
+    ("explode", "; what it takes apart comes of a store that a template does not ask"),
+    ("scratch", "; use variables, mergeMap or sprig_dict"),
+    ("executeTemplate", "; use template, or define a variable of the text"),
+    ("toYAML", "; JSON is YAML too, use toJSON"),
+    ("parseYAML", "; keep JSON in the secret and use parseJSON"),
+    ("toTOML", "; write each entry in a range, with quotes by toJSON"),
+    ("regexMatch", "; use contains, sprig_hasPrefix or sprig_hasSuffix"),
+    ("regexReplaceAll", "; use replaceAll, trimPrefix or trimSuffix"),
+    ("md5sum", "; use sha256Hex"),
     ("sockaddr", "; a template sees no network"),
 ];
 
@@ -158,7 +252,7 @@ impl Function {
 
     /// Says whether it makes a request of the server.
     pub fn asks_server(&self) -> bool {
-        matches!(self.body, Body::Secret)
+        matches!(self.body, Body::PkiCert | Body::Secret | Body::Secrets)
     }
 }
 
@@ -166,6 +260,25 @@ impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a function")
     }
+}
+
+/// Returns by which name `meta` knows what the environment's variable `name` tells; nothing for one that no identity backs.
+pub fn variable(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "NOMAD_ALLOC_ID" => "alloc",
+        "NOMAD_GROUP_NAME" => "group",
+        "NOMAD_JOB_ID" | "NOMAD_JOB_NAME" => "job",
+        "NOMAD_NAMESPACE" => "namespace",
+        "NOMAD_TASK_NAME" => "task",
+        _ => return None,
+    })
+}
+
+/// Says why a variable of the environment is not there.
+pub fn no_variable() -> Problem {
+    Problem::message(
+        "knows the names of the task alone: NOMAD_ALLOC_ID, NOMAD_GROUP_NAME, NOMAD_JOB_ID, NOMAD_JOB_NAME, NOMAD_NAMESPACE, NOMAD_TASK_NAME",
+    )
 }
 
 /// Returns the operand that will be the path of a call that asks the server.
@@ -216,9 +329,7 @@ mod tests {
 
     #[test]
     fn what_could_reach_out_does_not_exist() {
-        for name in
-            LEFT_OUT.iter().map(|(name, _)| *name).chain(["call", "executeTemplate", "js", "mustEnv", "secrets"])
-        {
+        for name in LEFT_OUT.iter().map(|(name, _)| *name).chain(["call", "executeTemplate", "js", "mustEnv"]) {
             assert!(find(name).is_none(), "{name}");
         }
     }

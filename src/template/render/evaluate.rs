@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Result, Run};
+use super::{Result, Run, answers};
 use crate::template::{
     dependency::Dependency,
     error::Problem,
@@ -53,11 +53,15 @@ impl<'t> Run<'t> {
                 let args = self.arguments(command, piped, dot)?;
                 self.pure(at, function, body, &args)
             }
-            Body::Secret => {
+            Body::PkiCert | Body::Secret | Body::Secrets => {
                 let args = self.arguments(command, piped, dot)?;
                 let literal =
                     functions::path_operand(command, before).is_some_and(|operand| operand.literal().is_some());
-                self.secret(&args, literal).map_err(|problem| problem.within(function.name).at(at).into())
+                self.ask(function.body, &args, literal).map_err(|problem| problem.within(function.name).at(at).into())
+            }
+            Body::Env => {
+                let args = self.arguments(command, piped, dot)?;
+                self.env(&args).map_err(|problem| problem.within(function.name).at(at).into())
             }
             Body::Meta => {
                 let args = self.arguments(command, piped, dot)?;
@@ -162,22 +166,35 @@ impl<'t> Run<'t> {
     }
 
     /// Asks for an answer; the path may be shown in messages only if it is `literal`.
-    fn secret(&mut self, args: &[Value], literal: bool) -> std::result::Result<Value, Problem> {
+    fn ask(&mut self, body: Body, args: &[Value], literal: bool) -> std::result::Result<Value, Problem> {
         if args.iter().any(|arg| matches!(arg, Value::Absent)) {
             return Ok(Value::Absent);
         }
-        let dependency = dependency(args, literal)?;
+        let dependency = dependency(body, args, literal)?;
         self.used.insert(dependency.clone());
-        if let Some(known) = self.known.get(&dependency) {
-            return Ok(known.clone());
-        }
-        let Some(answer) = self.answers.get(&dependency) else {
-            self.missing.insert(dependency);
-            return Ok(Value::Absent);
+        let known = match self.known.get(&dependency) {
+            Some(known) => known.clone(),
+            None => {
+                let Some(answer) = self.answers.get(&dependency) else {
+                    self.missing.insert(dependency);
+                    return Ok(Value::Absent);
+                };
+                let value = secret_value(&answer, &dependency)?;
+                self.known.insert(dependency, value.clone());
+                value
+            }
         };
-        let value = secret_value(&answer, &dependency)?;
-        self.known.insert(dependency, value.clone());
-        Ok(value)
+        match body {
+            Body::PkiCert => answers::certificate(&known),
+            Body::Secrets => answers::names(&known),
+            _ => Ok(known),
+        }
+    }
+
+    fn env(&self, args: &[Value]) -> std::result::Result<Value, Problem> {
+        let [Value::Text(name)] = args else { return Err(Problem::message("takes a name in quotes")) };
+        let known = name.utf8().and_then(functions::variable).and_then(|name| self.vars.get(name));
+        known.map(|value| value.as_str().into()).ok_or_else(functions::no_variable)
     }
 
     fn meta(&self, args: &[Value]) -> std::result::Result<Value, Problem> {
@@ -208,8 +225,8 @@ fn field(value: &Value, name: &str) -> std::result::Result<Value, Problem> {
     }
 }
 
-/// Returns the request that the arguments of `secret` mean.
-fn dependency(args: &[Value], literal: bool) -> std::result::Result<Dependency, Problem> {
+/// Returns the request that the arguments of a function mean.
+fn dependency(body: Body, args: &[Value], literal: bool) -> std::result::Result<Dependency, Problem> {
     let texts = args
         .iter()
         .enumerate()
@@ -227,7 +244,11 @@ fn dependency(args: &[Value], literal: bool) -> std::result::Result<Dependency, 
         .filter(|pair| !pair.is_empty())
         .map(|pair| pair_of(pair))
         .collect::<std::result::Result<BTreeMap<_, _>, _>>()?;
-    Ok(Dependency { path, params })
+    Ok(match body {
+        Body::Secrets => Dependency::list(path),
+        Body::PkiCert => Dependency::write(path, params),
+        _ => Dependency::with(path, params),
+    })
 }
 
 fn pair_of(pair: &str) -> std::result::Result<(String, String), Problem> {
@@ -251,7 +272,7 @@ fn secret_value(answer: &serde_json::Value, dependency: &Dependency) -> std::res
 }
 
 /// Returns the request of a command whose arguments all stand in the source.
-pub fn literal_dependency(command: &Command, piped: Option<&Command>) -> Option<Dependency> {
+pub fn literal_dependency(body: Body, command: &Command, piped: Option<&Command>) -> Option<Dependency> {
     let piped = match piped {
         Some(piped) if piped.args.is_empty() => Some(&piped.head),
         Some(_) => return None,
@@ -259,5 +280,5 @@ pub fn literal_dependency(command: &Command, piped: Option<&Command>) -> Option<
     };
     let args =
         command.args.iter().chain(piped).map(|arg| arg.literal().map(Value::from)).collect::<Option<Vec<_>>>()?;
-    dependency(&args, true).ok()
+    dependency(body, &args, true).ok()
 }

@@ -4,6 +4,7 @@
 //! everything made of them, and neither branch of a block that hangs on one is taken; so a pass asks for nothing that a
 //! later pass would not ask for too, but for variables that such a block would have set.
 
+mod answers;
 mod evaluate;
 
 use std::{

@@ -3,12 +3,13 @@ package main
 // The bytes that a plugin receives: tree → JSON → HCL's JSON form → the schema's decoder → msgpack.
 
 import (
-	"encoding/json"
+	"bytes"
 	"errors"
 	"fmt"
 	"sort"
 	"strings"
 
+	"github.com/hashicorp/go-msgpack/codec"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hcldec"
 	hcljson "github.com/hashicorp/hcl/v2/json"
@@ -21,11 +22,12 @@ import (
 type variables map[string]string
 
 func encode(config tree, schema hcldec.Spec, names variables) ([]byte, error) {
-	text, err := json.Marshal(config)
-	if err != nil {
+	// The client's own JSON writer: whole floats below 1e21 come out to their last digit.
+	var text bytes.Buffer
+	if err := codec.NewEncoder(&text, &codec.JsonHandle{HTMLCharsAsIs: true}).Encode(config); err != nil {
 		return nil, err
 	}
-	file, diags := hcljson.Parse(text, "config")
+	file, diags := hcljson.Parse(text.Bytes(), "config")
 	if diags.HasErrors() {
 		return nil, said(diags)
 	}
@@ -33,7 +35,8 @@ func encode(config tree, schema hcldec.Spec, names variables) ([]byte, error) {
 	if diags.HasErrors() {
 		return nil, said(diags)
 	}
-	return msgpack.Marshal(value, hcldec.ImpliedType(schema))
+	// By the type of what was found, not of what could have been: an argument of any type has its own.
+	return msgpack.Marshal(value, value.Type())
 }
 
 // said makes one line of what the libraries complain about, in a steady order.

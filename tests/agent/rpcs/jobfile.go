@@ -11,7 +11,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/hashicorp/hcl"
 	hcl2 "github.com/hashicorp/hcl/v2"
@@ -92,9 +91,7 @@ func (r reader) attribute(expr hclsyntax.Expression) (any, error) {
 }
 
 func (r reader) value(expr hclsyntax.Expression) (any, error) {
-	unknown := &unknownNames{source: r.source, values: map[string]cty.Value{}}
-	hclsyntax.Walk(expr, unknown)
-	value, diags := expr.Value(&hcl2.EvalContext{Functions: jobFunctions, Variables: unknown.values})
+	value, diags := expr.Value(&hcl2.EvalContext{Functions: jobFunctions, UndefinedVariable: r.unknown})
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -107,47 +104,8 @@ func (r reader) value(expr hclsyntax.Expression) (any, error) {
 	return result, json.Unmarshal(text, &result)
 }
 
-// unknownNames gives every name of an expression the value `${name}`, as written in the source. Names that the expression itself binds
-// are left alone.
-type unknownNames struct {
-	source []byte
-	values map[string]cty.Value
-	bound  []map[string]struct{}
-}
-
-func (u *unknownNames) Enter(visited hclsyntax.Node) hcl2.Diagnostics {
-	switch visited := visited.(type) {
-	case hclsyntax.ChildScope:
-		u.bound = append(u.bound, visited.LocalNames)
-	case *hclsyntax.ScopeTraversalExpr:
-		if !u.isBound(visited.Traversal.RootName()) {
-			u.stand(visited)
-		}
-	}
-	return nil
-}
-
-func (u *unknownNames) Exit(visited hclsyntax.Node) hcl2.Diagnostics {
-	if _, ok := visited.(hclsyntax.ChildScope); ok {
-		u.bound = u.bound[:len(u.bound)-1]
-	}
-	return nil
-}
-
-func (u *unknownNames) isBound(name string) bool {
-	for _, names := range u.bound {
-		if _, ok := names[name]; ok {
-			return true
-		}
-	}
-	return false
-}
-
-// stand replaces a name by a fresh one whose value is the name's own text.
-func (u *unknownNames) stand(expr *hclsyntax.ScopeTraversalExpr) {
-	span := expr.Traversal.SourceRange()
-	text := strings.TrimSpace(string(u.source[span.Start.Byte:span.End.Byte]))
-	standIn := fmt.Sprintf("stand_in_%d", len(u.values))
-	u.values[standIn] = cty.StringVal("${" + text + "}")
-	expr.Traversal = hcl2.Traversal{hcl2.TraverseRoot{Name: standIn, SrcRange: span}}
+// unknown gives a name that nobody knows yet its own text.
+func (r reader) unknown(name hcl2.Traversal) (cty.Value, hcl2.Diagnostics) {
+	span := name.SourceRange()
+	return cty.StringVal("${" + string(r.source[span.Start.Byte:span.End.Byte]) + "}"), nil
 }

@@ -9,18 +9,19 @@ import (
 )
 
 type options struct {
-	plugin, protos, config, image, dir string
-	tasks                              files
+	plugin, protos, config, image, dir, schema string
+	tasks, names                               repeated
+	rest                                       []string
 }
 
-type files []string
+type repeated []string
 
-func (f *files) String() string         { return fmt.Sprint(*f) }
-func (f *files) Set(value string) error { *f = append(*f, value); return nil }
+func (r *repeated) String() string         { return fmt.Sprint(*r) }
+func (r *repeated) Set(value string) error { *r = append(*r, value); return nil }
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: judge conformance|hold --plugin BINARY --protos DIR …")
+		fmt.Fprintln(os.Stderr, "usage: judge conformance|hold|encode|encode-all --plugin BINARY --protos DIR …")
 		os.Exit(2)
 	}
 	var o options
@@ -31,13 +32,20 @@ func main() {
 	flags.StringVar(&o.image, "image", "strongbox/busybox:1", "an image with a shell that the engine holds")
 	flags.StringVar(&o.dir, "dir", os.TempDir(), "where allocation directories are made")
 	flags.Var(&o.tasks, "task", "a file with a task's config block; may be repeated")
+	flags.StringVar(&o.schema, "schema", "", "a file with a description of a task's options, instead of the plugin's own")
+	flags.Var(&o.names, "name", "NAME=VALUE that a client knows, dots make levels; may be repeated")
 	_ = flags.Parse(os.Args[2:])
+	o.rest = flags.Args()
 	var err error
 	switch os.Args[1] {
 	case "conformance":
 		err = conformance(o)
 	case "hold":
 		err = hold(o)
+	case "encode":
+		err = encodeFiles(o, o.rest)
+	case "encode-all":
+		err = encodeFolders(o)
 	default:
 		err = fmt.Errorf("no command is called %q", os.Args[1])
 	}

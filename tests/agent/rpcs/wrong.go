@@ -36,7 +36,7 @@ func wrongs(o options, v *verdict, p *running) {
 		_, err = session.next()
 		session.cancel()
 	}
-	v.claim("ExecTaskStreaming of an unknown task is refused", code(err) == codes.NotFound || code(err) == codes.Unimplemented, err)
+	v.claim("ExecTaskStreaming of an unknown task is refused", code(err) == codes.NotFound, err)
 	wrongStarts(o, v, p)
 }
 

@@ -2,12 +2,17 @@
 //
 //	cd tests/templates/record && go run . ../good
 //
+// Or says how many times a second the engine renders some of them:
+//
+//	go run . -rate 500ms ../good/001-env-lines.tmpl ../good/011-connection-string.tmpl
+//
 // The functions have the names that the driver's templates know, and do as little as the corpus needs. Numbers in
 // answers are kept as the server spells them, since the peers' clients do so.
 package main
 
 import (
 	"bytes"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -18,10 +23,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"sort"
 	"strconv"
 	"strings"
 	"text/template"
 	"unicode"
+
+	"github.com/Masterminds/sprig/v3"
 )
 
 // setup is the JSON file beside a template.
@@ -34,6 +42,7 @@ type setup struct {
 
 type answer struct {
 	Path   string            `json:"path"`
+	List   bool              `json:"list"`
 	Params map[string]string `json:"params"`
 	Answer struct {
 		Data          any    `json:"data"`
@@ -53,8 +62,14 @@ type secret struct {
 
 func main() {
 	log.SetFlags(0)
+	if len(os.Args) > 3 && os.Args[1] == "-rate" {
+		if err := rates(os.Args[2], os.Args[3:]); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if len(os.Args) != 2 {
-		log.Fatal("usage: record FOLDER")
+		log.Fatal("usage: record FOLDER | record -rate DURATION TEMPLATE...")
 	}
 	sources, err := filepath.Glob(filepath.Join(os.Args[1], "*.tmpl"))
 	if err != nil || len(sources) == 0 {
@@ -74,24 +89,11 @@ func main() {
 }
 
 func record(source string) error {
-	base := strings.TrimSuffix(source, ".tmpl")
-	text, err := os.ReadFile(source)
+	text, given, err := load(source)
 	if err != nil {
 		return err
 	}
-	var given setup
-	if raw, err := os.ReadFile(base + ".json"); err == nil {
-		decoder := json.NewDecoder(bytes.NewReader(raw))
-		decoder.UseNumber()
-		if err := decoder.Decode(&given); err != nil {
-			return err
-		}
-	}
-	parsed, err := template.New(filepath.Base(base)).
-		Option("missingkey=error").
-		Delims(given.Left, given.Right).
-		Funcs(functions(given)).
-		Parse(string(text))
+	parsed, err := parse(source, text, given, functions(given))
 	if err != nil {
 		return err
 	}
@@ -99,10 +101,42 @@ func record(source string) error {
 	if err := parsed.Execute(&out, nil); err != nil {
 		return err
 	}
-	return os.WriteFile(base+".out", out.Bytes(), 0o644)
+	return os.WriteFile(strings.TrimSuffix(source, ".tmpl")+".out", out.Bytes(), 0o644)
+}
+
+// load reads a template and what stands beside it.
+func load(source string) (text string, given setup, err error) {
+	raw, err := os.ReadFile(source)
+	if err != nil {
+		return "", given, err
+	}
+	if raw, err := os.ReadFile(strings.TrimSuffix(source, ".tmpl") + ".json"); err == nil {
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber()
+		if err := decoder.Decode(&given); err != nil {
+			return "", given, err
+		}
+	}
+	return string(raw), given, nil
+}
+
+func parse(source, text string, given setup, functions template.FuncMap) (*template.Template, error) {
+	return template.New(strings.TrimSuffix(filepath.Base(source), ".tmpl")).
+		Option("missingkey=error").
+		Delims(given.Left, given.Right).
+		Funcs(functions).
+		Parse(text)
 }
 
 func functions(given setup) template.FuncMap {
+	all := own(given)
+	for name, function := range sprig.TxtFuncMap() {
+		all["sprig_"+name] = function
+	}
+	return all
+}
+
+func own(given setup) template.FuncMap {
 	return template.FuncMap{
 		"secret": func(path string, pairs ...string) (*secret, error) { return find(given, path, pairs) },
 		"meta": func(name string) (string, error) {
@@ -168,11 +202,50 @@ func functions(given setup) template.FuncMap {
 		"multiply":   arithmetic(func(a, b int64) int64 { return a * b }, func(a, b float64) float64 { return a * b }),
 		"divide":     arithmetic(func(a, b int64) int64 { return a / b }, func(a, b float64) float64 { return a / b }),
 		"modulo":     arithmetic(func(a, b int64) int64 { return a % b }, nil),
-		"sprig_default": func(fallback any, given ...any) any {
-			if len(given) == 0 || given[0] == nil || reflect.ValueOf(given[0]).IsZero() {
-				return fallback
+		"secrets":    func(path string) ([]string, error) { return list(given, path) },
+		"pkiCert":    func(path string, pairs ...string) (*certificate, error) { return issued(given, path, pairs) },
+		"env": func(name string) (string, error) {
+			known := map[string]string{
+				"NOMAD_ALLOC_ID": "alloc", "NOMAD_GROUP_NAME": "group", "NOMAD_JOB_ID": "job",
+				"NOMAD_JOB_NAME": "job", "NOMAD_NAMESPACE": "namespace", "NOMAD_TASK_NAME": "task",
 			}
-			return given[0]
+			value, ok := given.Vars[known[name]]
+			if !ok {
+				return "", errors.New("no such name")
+			}
+			return value, nil
+		},
+		"loop": func(bounds ...int) []int {
+			from, to := 0, bounds[0]
+			if len(bounds) > 1 {
+				from, to = bounds[0], bounds[1]
+			}
+			var all []int
+			for ; from < to; from++ {
+				all = append(all, from)
+			}
+			return all
+		},
+		"hmacSHA256Hex": func(message, key string) string {
+			mac := hmac.New(sha256.New, []byte(key))
+			mac.Write([]byte(message))
+			return hex.EncodeToString(mac.Sum(nil))
+		},
+		"splitToMap": func(between, within, s string) map[string]string {
+			all := map[string]string{}
+			for _, piece := range strings.Split(s, between) {
+				name, value, _ := strings.Cut(piece, within)
+				all[strings.TrimSpace(name)] = strings.TrimSpace(value)
+			}
+			return all
+		},
+		"containsAll":    func(parts []string, whole any) bool { return found(parts, whole) == len(parts) },
+		"containsAny":    func(parts []string, whole any) bool { return found(parts, whole) > 0 },
+		"containsNone":   func(parts []string, whole any) bool { return found(parts, whole) == 0 },
+		"containsNotAll": func(parts []string, whole any) bool { return found(parts, whole) != len(parts) },
+		"mergeMap":       func(other, first map[string]any) map[string]any { return merge(other, first) },
+		"mergeMapWithOverride": func(first, other map[string]any) map[string]any {
+			return merge(other, first)
 		},
 	}
 }
@@ -192,6 +265,69 @@ func find(given setup, path string, pairs []string) (*secret, error) {
 		}
 	}
 	return nil, fmt.Errorf("no answer for %s %v", path, params)
+}
+
+// list answers what is below a path.
+func list(given setup, path string) ([]string, error) {
+	for _, known := range given.Answers {
+		if known.List && known.Path == strings.Trim(path, "/") {
+			var names []string
+			for _, name := range known.Answer.Data.(map[string]any)["keys"].([]any) {
+				names = append(names, name.(string))
+			}
+			sort.Strings(names)
+			return names, nil
+		}
+	}
+	return nil, fmt.Errorf("no list for %s", path)
+}
+
+// certificate has the names that the peers give to the parts of an issue.
+type certificate struct {
+	Cert, Key, CA string
+	CAChain       []string
+}
+
+func (c *certificate) Data() *certificate { return c }
+
+func issued(given setup, path string, pairs []string) (*certificate, error) {
+	answer, err := find(given, path, pairs)
+	if err != nil {
+		return nil, err
+	}
+	data := answer.Data.(map[string]any)
+	text := func(v any) string { return strings.TrimSpace(v.(string)) + "\n" }
+	c := &certificate{Cert: text(data["certificate"]), Key: text(data["private_key"]), CA: text(data["issuing_ca"])}
+	for _, above := range data["ca_chain"].([]any) {
+		c.CAChain = append(c.CAChain, text(above))
+	}
+	return c, nil
+}
+
+func found(parts []string, whole any) (n int) {
+	for _, part := range parts {
+		if contained(whole, part) {
+			n++
+		}
+	}
+	return n
+}
+
+// merge returns first, with what only other has.
+func merge(other, first map[string]any) map[string]any {
+	all := map[string]any{}
+	for name, value := range other {
+		all[name] = value
+	}
+	for name, value := range first {
+		inner, ok := value.(map[string]any)
+		if below, both := all[name].(map[string]any); ok && both {
+			all[name] = merge(below, inner)
+			continue
+		}
+		all[name] = value
+	}
+	return all
 }
 
 func encode(v any, safe bool, indent string) (string, error) {

@@ -1,0 +1,247 @@
+//! Which values are masked in a task's output.
+//!
+//! All that the task holds: fields of secrets, whatever its templates were answered, private keys, the token. And what it held
+//! before, because output is read late and a program may print what it has just replaced. The names say where a value is
+//! delivered, or where on the server it is.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{asks::Asks, files, holdings::Holdings, parts::Parts, record::Record};
+use crate::{
+    container::{NamedSecret, Redactions},
+    domain::{Encoding, SecretBytes, TaskEvent, TaskMeta},
+};
+
+/// How many replaced values are remembered, how long one may be, and all together.
+const FORMER: (usize, usize, usize) = (512, 16 << 10, 128 << 10);
+/// Fields of answers that are public and would be met in any output.
+const PUBLIC: [&str; 4] = ["private_key_type", "public_key", "serial_number", "signed_key"];
+
+/// What is masked in one task's output; clones are handles to the same. Without a switch for it nothing is.
+#[derive(Clone, Default)]
+pub(super) struct Masks(Option<Arc<Inner>>);
+
+struct Inner {
+    redactions: Arc<Redactions>,
+    task: String,
+    shown: Mutex<Vec<NamedSecret>>,
+}
+
+/// Values that were replaced, newest first.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Former(Vec<NamedSecret>);
+
+impl Masks {
+    /// Begins with no values.
+    pub(super) fn new(parts: &Arc<Parts>, meta: &TaskMeta) -> Self {
+        let policy = &parts.settings.container.logging;
+        if !policy.redact || !policy.collect {
+            return Self(None);
+        }
+        let (teller, task) = (Arc::clone(parts), meta.clone());
+        let redactions = Redactions::new(move |name| {
+            let text = format!("Task printed its secret {name}; it is masked in the task's output");
+            teller.tell(TaskEvent::new(&task, text).with("secret", name));
+        });
+        let task = meta.id.to_string();
+        Self(Some(Arc::new(Inner { redactions: Arc::new(redactions), task, shown: Mutex::default() })))
+    }
+
+    /// Returns what the output is held against.
+    pub(super) fn redactions(&self) -> Option<Arc<Redactions>> {
+        self.0.as_ref().map(|inner| Arc::clone(&inner.redactions))
+    }
+
+    /// Masks what `record` knows from now on; to be called before the task can see it.
+    pub(super) fn mask(&self, record: &Record) {
+        self.mask_values(values(&record.asks, &record.holdings), &record.former);
+    }
+
+    /// As [`Masks::mask`], for values that were found already.
+    pub(super) fn mask_values(&self, mut values: Vec<NamedSecret>, former: &Former) {
+        let Some(inner) = &self.0 else { return };
+        values.extend(former.0.iter().cloned());
+        let mut shown = inner.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        if *shown == values {
+            return;
+        }
+        let skipped = inner.redactions.set(&values);
+        if !skipped.is_empty() {
+            tracing::warn!(
+                task_id = inner.task,
+                values = skipped.join(", "),
+                "Values too short to be masked in the task's output"
+            );
+        }
+        *shown = values;
+    }
+}
+
+impl Former {
+    /// Remembers what of `before` is not held `now`.
+    pub(super) fn remember(&mut self, before: Vec<NamedSecret>, now: &[NamedSecret]) {
+        let held: BTreeSet<&[u8]> = now.iter().map(|secret| secret.value.expose()).collect();
+        let is_new = |secret: &NamedSecret| {
+            !held.contains(secret.value.expose()) && self.0.iter().all(|old| old.value != secret.value)
+        };
+        let gone: Vec<NamedSecret> = before.into_iter().filter(is_new).collect();
+        self.0.splice(0..0, gone);
+        let (count, longest, mut room) = FORMER;
+        self.0.truncate(count);
+        self.0.retain(|secret| {
+            let length = secret.value.expose().len();
+            let fits = length <= longest.min(room);
+            room -= if fits { length } else { 0 };
+            fits
+        });
+    }
+}
+
+/// Returns all values that a task holds; one that is held under several names has the first.
+pub(super) fn values(asks: &Asks, holdings: &Holdings) -> Vec<NamedSecret> {
+    let mut found = Found::default();
+    for request in &asks.secrets {
+        let answers = holdings.answers.iter().filter(|(dependency, _)| dependency.path == request.path);
+        for (_, answer) in answers {
+            let fields = Value::Object(files::fields(&answer.value));
+            found.leaves(request.name.as_str(), &fields, request.encoding == Encoding::Base64);
+        }
+    }
+    for (name, certificate) in &holdings.certificates {
+        found.add(format!("{name}/key.pem"), certificate.key_pem.clone());
+    }
+    for (dependency, answer) in &holdings.answers {
+        found.leaves(dependency.path.as_str(), &Value::Object(files::fields(&answer.value)), false);
+    }
+    if let Some(password) = &holdings.store_password {
+        found.add("store.password".to_owned(), password.clone().into());
+    }
+    if let Some(token) = holdings.token() {
+        found.add("vault_token".to_owned(), token.clone().into());
+    }
+    found.list
+}
+
+#[derive(Default)]
+struct Found {
+    list: Vec<NamedSecret>,
+}
+
+impl Found {
+    fn add(&mut self, name: String, value: SecretBytes) {
+        if !value.expose().is_empty() && self.list.iter().all(|known| known.value != value) {
+            self.list.push(NamedSecret { name, value });
+        }
+    }
+
+    /// Adds every text in an answer; certificates are public.
+    fn leaves(&mut self, name: &str, value: &Value, encoded: bool) {
+        match value {
+            Value::String(text) if text.trim_start().starts_with("-----BEGIN CERTIFICATE") => {}
+            Value::String(text) => {
+                self.add(name.to_owned(), SecretBytes::new(text.as_bytes()));
+                // What the server hands out in base64 is delivered as what it means.
+                if (encoded || name.ends_with("/plaintext"))
+                    && let Ok(bytes) = STANDARD.decode(text.trim())
+                {
+                    self.add(name.to_owned(), SecretBytes::new(bytes));
+                }
+            }
+            Value::Array(list) => list.iter().for_each(|value| self.leaves(name, value, encoded)),
+            Value::Object(map) => {
+                for (field, value) in map.iter().filter(|(field, _)| !PUBLIC.contains(&field.as_str())) {
+                    self.leaves(&format!("{name}/{field}"), value, encoded);
+                }
+            }
+            // Numbers and yes or no are met in any output.
+            Value::Bool(_) | Value::Null | Value::Number(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        domain::{ChangeAction, SecretRequest, SecretString},
+        driver::holdings::Answer,
+        template::Dependency,
+    };
+
+    fn holdings(path: &str, value: Value) -> Holdings {
+        let answer = Answer { value: Arc::new(value), lease: None, read_at: SystemTime::UNIX_EPOCH, lost: None };
+        let mut holdings = Holdings::default();
+        holdings.answers.insert(Dependency::read(path.parse().expect("a path")), answer);
+        holdings
+    }
+
+    fn names(values: &[NamedSecret]) -> Vec<(&str, String)> {
+        let pair = |secret: &NamedSecret| String::from_utf8_lossy(secret.value.expose()).into_owned();
+        values.iter().map(|secret| (secret.name.as_str(), pair(secret))).collect()
+    }
+
+    #[test]
+    fn a_value_is_named_by_the_block_that_delivers_it_or_by_its_path() {
+        let answer = json!({ "data": { "data": { "user": "web-user", "deep": { "key": ["deep-key"] }, "n": 123_456 }, "metadata": { "version": 1 } } });
+        let held = holdings("kv/data/db", answer);
+        let request = SecretRequest::new(
+            "db".parse().expect("a name"),
+            "kv/data/db".parse().expect("a path"),
+            ChangeAction::Noop,
+        );
+        let asks = Asks { secrets: vec![request], ..Asks::default() };
+        let expected = |top: &str| vec![(format!("{top}/user"), "web-user"), (format!("{top}/deep/key"), "deep-key")];
+        for (asks, top) in [(asks, "db"), (Asks::default(), "kv/data/db")] {
+            let values = values(&asks, &held);
+            let mut found: Vec<_> = names(&values).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let mut wanted: Vec<_> = expected(top).into_iter().map(|(name, value)| (name, value.to_owned())).collect();
+            found.sort();
+            wanted.sort();
+            assert_eq!(found, wanted);
+        }
+    }
+
+    #[test]
+    fn certificates_are_public_and_what_was_encoded_is_known_in_clear() {
+        let held = holdings(
+            "transit/decrypt/x",
+            json!({ "data": { "plaintext": "aGVsbG8gd29ybGQ=", "certificate": "-----BEGIN CERTIFICATE-----\nMII\n" } }),
+        );
+        let values = values(&Asks::default(), &held);
+        let name = "transit/decrypt/x/plaintext";
+        assert_eq!(names(&values), [(name, "aGVsbG8gd29ybGQ=".to_owned()), (name, "hello world".to_owned())]);
+    }
+
+    #[test]
+    fn the_password_of_key_stores_is_one_too() {
+        let held = Holdings { store_password: Some(SecretString::new("store-password")), ..Holdings::default() };
+        assert_eq!(names(&values(&Asks::default(), &held)), [("store.password", "store-password".to_owned())]);
+    }
+
+    #[test]
+    fn what_was_replaced_is_remembered_within_bounds() {
+        let secret = |text: &str| NamedSecret { name: "x".into(), value: SecretBytes::new(text.as_bytes()) };
+        let mut former = Former::default();
+        former.remember(vec![secret("one"), secret("stays")], &[secret("two"), secret("stays")]);
+        former.remember(vec![secret("two"), secret("stays")], &[secret("six"), secret("stays")]);
+        former.remember(vec![secret("six"), secret(&"x".repeat(FORMER.1 + 1))], &[]);
+        let texts: Vec<String> = names(&former.0).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, ["six", "two", "one"]);
+        for n in 0..100 {
+            former.remember(vec![secret(&format!("{n}").repeat(5000))], &[]);
+        }
+        let all: usize = former.0.iter().map(|secret| secret.value.expose().len()).sum();
+        assert!(all <= FORMER.2 && former.0.len() > 5, "{all} bytes");
+    }
+}

@@ -1,0 +1,6 @@
+# One argument twice.
+config {
+  image = "i"
+  hostname = "a"
+  hostname = "b"
+}

@@ -1,0 +1,5 @@
+# A bool is written small.
+config {
+  image = "i"
+  init = "True"
+}

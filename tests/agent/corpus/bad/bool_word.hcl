@@ -1,0 +1,5 @@
+# Yes is no bool.
+config {
+  image = "i"
+  init = "yes"
+}

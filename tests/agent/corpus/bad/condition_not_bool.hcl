@@ -1,0 +1,5 @@
+# A condition that is none.
+config {
+  image = "i"
+  hostname = "a" ? "b" : "c"
+}

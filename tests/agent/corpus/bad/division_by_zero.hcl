@@ -1,0 +1,5 @@
+# Nothing can be divided by zero.
+config {
+  image = "i"
+  pids_limit = 1 / 0
+}

@@ -1,0 +1,5 @@
+# One key twice in a for.
+config {
+  image = "i"
+  labels = [{ for x in ["a", "a"] : x => x }]
+}

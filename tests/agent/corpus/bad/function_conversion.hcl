@@ -1,0 +1,5 @@
+# Conversions have no functions of their own here.
+config {
+  image = "i"
+  hostname = tostring(5)
+}

@@ -1,0 +1,5 @@
+# An object has no indices.
+config {
+  image = "i"
+  args = ["$${hasindex({ a = 1 }, \"a\")}"]
+}

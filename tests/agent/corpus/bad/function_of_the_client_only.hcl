@@ -1,0 +1,5 @@
+# The command line does not know int.
+config {
+  image = "i"
+  pids_limit = int(1.5)
+}

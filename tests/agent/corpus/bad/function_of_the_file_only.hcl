@@ -1,0 +1,5 @@
+# The client does not know trimspace.
+config {
+  image = "i"
+  hostname = "$${trimspace(\" a \")}"
+}

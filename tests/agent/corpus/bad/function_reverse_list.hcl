@@ -1,0 +1,5 @@
+# The client's reverse is of texts.
+config {
+  image = "i"
+  args = "$${reverse([\"a\", \"b\"])}"
+}

@@ -1,0 +1,5 @@
+# Too few arguments.
+config {
+  image = "i"
+  hostname = replace("a", "b")
+}

@@ -1,0 +1,5 @@
+# Too many arguments.
+config {
+  image = "i"
+  hostname = upper("a", "b")
+}

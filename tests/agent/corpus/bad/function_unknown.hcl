@@ -1,0 +1,5 @@
+# A function that there is not.
+config {
+  image = "i"
+  hostname = nonsense("a")
+}

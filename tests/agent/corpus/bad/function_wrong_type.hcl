@@ -1,0 +1,5 @@
+# A list for a function of texts.
+config {
+  image = "i"
+  hostname = upper(["a"])
+}

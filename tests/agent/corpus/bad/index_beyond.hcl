@@ -1,0 +1,5 @@
+# No such element.
+config {
+  image = "i"
+  hostname = ["a"][1]
+}

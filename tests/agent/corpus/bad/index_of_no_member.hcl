@@ -1,0 +1,5 @@
+# No such member.
+config {
+  image = "i"
+  hostname = { a = "b" }.c
+}

@@ -1,0 +1,7 @@
+# A secret without a name.
+config {
+  image = "i"
+  secret {
+    path = "1"
+  }
+}

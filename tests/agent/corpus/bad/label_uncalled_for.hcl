@@ -1,0 +1,7 @@
+# A template has no name.
+config {
+  image = "i"
+  template "a" {
+    destination = "a"
+  }
+}

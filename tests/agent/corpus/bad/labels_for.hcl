@@ -1,0 +1,5 @@
+# So does that of a for.
+config {
+  image = "i"
+  labels = { for x in ["a"] : x => x }
+}

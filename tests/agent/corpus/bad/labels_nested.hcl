@@ -1,0 +1,7 @@
+# A map of texts has no lists.
+config {
+  image = "i"
+  labels = {
+    a = ["b"]
+  }
+}

@@ -1,0 +1,5 @@
+# A list where text is asked for.
+config {
+  image = "i"
+  hostname = ["a"]
+}

@@ -1,0 +1,5 @@
+# A list among texts.
+config {
+  image = "i"
+  args = ["a", ["b"]]
+}

@@ -1,0 +1,4 @@
+# Without an image.
+config {
+  command = "x"
+}

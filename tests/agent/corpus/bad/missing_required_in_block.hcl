@@ -1,0 +1,5 @@
+# A secret without a path.
+config {
+  image = "i"
+  secret "a" {}
+}

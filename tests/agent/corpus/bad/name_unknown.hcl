@@ -1,0 +1,5 @@
+# A name that nobody knows.
+config {
+  image = "i"
+  hostname = NOMAD_NOTHING
+}

@@ -1,0 +1,5 @@
+# Empty text is no number.
+config {
+  image = "i"
+  pids_limit = ""
+}

@@ -1,0 +1,5 @@
+# A number where a bool is asked for.
+config {
+  image = "i"
+  init = 1
+}

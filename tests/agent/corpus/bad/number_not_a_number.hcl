@@ -1,0 +1,5 @@
+# NaN is none.
+config {
+  image = "i"
+  pids_limit = "NaN"
+}

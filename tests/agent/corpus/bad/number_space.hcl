@@ -1,0 +1,5 @@
+# And no spaces.
+config {
+  image = "i"
+  pids_limit = " 5"
+}

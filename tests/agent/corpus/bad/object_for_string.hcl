@@ -1,0 +1,5 @@
+# An object where text is asked for.
+config {
+  image = "i"
+  hostname = { a = "b" }
+}

@@ -1,0 +1,5 @@
+# An object among texts.
+config {
+  image = "i"
+  args = ["a", { b = "c" }]
+}

@@ -1,0 +1,5 @@
+# Text where a list is asked for.
+config {
+  image = "i"
+  args = "a"
+}

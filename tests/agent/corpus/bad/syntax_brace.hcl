@@ -1,0 +1,6 @@
+# A brace too few.
+config {
+  image = "i"
+  template {
+    destination = "a"
+}

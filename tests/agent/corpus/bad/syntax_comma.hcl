@@ -1,0 +1,5 @@
+# A comma too few.
+config {
+  image = "i"
+  args = ["a" "b"]
+}

@@ -1,0 +1,5 @@
+# An escape that there is not.
+config {
+  image = "i"
+  hostname = "\q"
+}

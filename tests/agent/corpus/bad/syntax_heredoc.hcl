@@ -1,0 +1,6 @@
+# A heredoc that does not end.
+config {
+  image = "i"
+  hostname = <<EOT
+a
+}

@@ -1,0 +1,5 @@
+# A quote too few.
+config {
+  image = "i"
+  hostname = "a
+}

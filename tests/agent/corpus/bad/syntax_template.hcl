@@ -1,0 +1,5 @@
+# A template that does not end.
+config {
+  image = "i"
+  hostname = "${"
+}

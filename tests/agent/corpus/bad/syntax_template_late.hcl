@@ -1,0 +1,5 @@
+# The same in the client's round.
+config {
+  image = "i"
+  hostname = "$${"
+}

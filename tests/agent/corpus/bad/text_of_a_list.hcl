@@ -1,0 +1,5 @@
+# A text cannot hold a list.
+config {
+  image = "i"
+  hostname = "a${["b"]}"
+}

@@ -1,0 +1,5 @@
+# Nor nothing.
+config {
+  image = "i"
+  hostname = "a${null}"
+}

@@ -1,0 +1,4 @@
+# The least that can be said.
+config {
+  image = "i"
+}

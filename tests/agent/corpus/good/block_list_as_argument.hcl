@@ -1,0 +1,5 @@
+# Blocks written as a list of objects.
+config {
+  image = "i"
+  template = [{ destination = "a" }, { destination = "b" }]
+}

@@ -1,0 +1,7 @@
+# One block written as an object.
+config {
+  image = "i"
+  template = {
+    destination = "a"
+  }
+}

@@ -1,0 +1,5 @@
+# No blocks, in so many words.
+config {
+  image = "i"
+  template = []
+}

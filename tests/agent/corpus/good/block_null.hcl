@@ -1,0 +1,5 @@
+# Nothing where blocks may stand.
+config {
+  image = "i"
+  template = null
+}

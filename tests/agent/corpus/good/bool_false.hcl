@@ -1,0 +1,5 @@
+# A bool.
+config {
+  image = "i"
+  init = false
+}

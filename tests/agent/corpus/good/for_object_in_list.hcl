@@ -1,0 +1,5 @@
+# Objects made of a list.
+config {
+  image = "i"
+  labels = [{ for x in ["a", "b"] : x => upper(x) }]
+}

@@ -1,0 +1,5 @@
+# A list spread over a function's arguments.
+config {
+  image = "i"
+  args = ["${max([1, 2, 3]...)}"]
+}

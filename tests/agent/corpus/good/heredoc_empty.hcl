@@ -1,0 +1,9 @@
+# Nothing between the marks.
+config {
+  image = "i"
+  template {
+    destination = "a"
+    data = <<EOT
+EOT
+  }
+}

@@ -1,0 +1,8 @@
+# A heredoc among other arguments.
+config {
+  image = "i"
+  args = ["a", <<EOT
+b
+EOT
+  , "c"]
+}

@@ -1,0 +1,5 @@
+# An object without members.
+config {
+  image = "i"
+  labels = {}
+}

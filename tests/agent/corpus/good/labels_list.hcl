@@ -1,0 +1,5 @@
+# A list of objects.
+config {
+  image = "i"
+  labels = [{ a = "b" }, { c = "d" }]
+}

@@ -1,0 +1,7 @@
+# A member without a value.
+config {
+  image = "i"
+  labels = {
+    a = null
+  }
+}

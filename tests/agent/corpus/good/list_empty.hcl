@@ -1,0 +1,5 @@
+# An empty list.
+config {
+  image = "i"
+  args = []
+}

@@ -1,0 +1,5 @@
+# A null among texts stays one.
+config {
+  image = "i"
+  args = ["a", null]
+}

@@ -1,0 +1,5 @@
+# And as a bool.
+config {
+  image = "i"
+  init = "${TRUE}"
+}

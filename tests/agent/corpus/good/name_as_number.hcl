@@ -1,0 +1,5 @@
+# Text of the environment as a number.
+config {
+  image = "i"
+  pids_limit = "${NOMAD_PORT_https}"
+}

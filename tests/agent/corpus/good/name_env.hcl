@@ -1,0 +1,5 @@
+# All of the environment by its name.
+config {
+  image = "i"
+  args = ["${env["GREETING"]}", "${env.NOMAD_TASK_NAME}"]
+}

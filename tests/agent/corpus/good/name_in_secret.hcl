@@ -1,0 +1,7 @@
+# A name inside a labelled block.
+config {
+  image = "i"
+  secret "db" {
+    path = "kv/data/${NOMAD_TASK_NAME}"
+  }
+}

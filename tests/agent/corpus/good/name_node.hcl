@@ -1,0 +1,5 @@
+# Names with dots.
+config {
+  image = "i"
+  args = ["${node.unique.name}", "${node.class}", "${attr.kernel.name}", "${meta.rack}"]
+}

@@ -1,0 +1,5 @@
+# A whole number with an exponent.
+config {
+  image = "i"
+  pids_limit = 25e-1
+}

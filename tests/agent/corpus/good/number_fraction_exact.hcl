@@ -1,0 +1,5 @@
+# A fraction that a float holds exactly.
+config {
+  image = "i"
+  pids_limit = 1.5
+}

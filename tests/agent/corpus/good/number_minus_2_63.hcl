@@ -1,0 +1,5 @@
+# The least signed integer.
+config {
+  image = "i"
+  pids_limit = -9223372036854775808
+}

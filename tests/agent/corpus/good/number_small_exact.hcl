@@ -1,0 +1,5 @@
+# A power of two.
+config {
+  image = "i"
+  pids_limit = 0.0009765625
+}

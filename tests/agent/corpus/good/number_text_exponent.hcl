@@ -1,0 +1,5 @@
+# Text with an exponent.
+config {
+  image = "i"
+  pids_limit = "1e3"
+}

@@ -1,0 +1,5 @@
+# Infinity is a number, too.
+config {
+  image = "i"
+  pids_limit = "Inf"
+}

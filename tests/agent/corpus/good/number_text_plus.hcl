@@ -1,0 +1,5 @@
+# Text with a sign.
+config {
+  image = "i"
+  pids_limit = "+7"
+}

@@ -1,0 +1,5 @@
+# Text that begins with the point.
+config {
+  image = "i"
+  pids_limit = ".5"
+}

@@ -1,0 +1,5 @@
+# In a text all the digits stay.
+config {
+  image = "i"
+  hostname = "x${1 / 3}"
+}

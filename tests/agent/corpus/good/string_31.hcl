@@ -1,0 +1,5 @@
+# The longest of the shortest form.
+config {
+  image = "i"
+  hostname = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+}

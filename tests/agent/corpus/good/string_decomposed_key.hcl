@@ -1,0 +1,7 @@
+# Keys are composed, too.
+config {
+  image = "i"
+  labels = {
+    "é" = "é"
+  }
+}

@@ -1,0 +1,5 @@
+# Empty text is not nothing.
+config {
+  image = "i"
+  hostname = ""
+}

@@ -1,0 +1,5 @@
+# Text beyond ASCII.
+config {
+  image = "i"
+  args = ["grüße", "日本語", "😀", "‮"]
+}

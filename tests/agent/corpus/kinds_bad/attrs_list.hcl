@@ -1,0 +1,5 @@
+# A list under a free name.
+config {
+  least { a = "l" }
+  attrs { a = ["1"] }
+}

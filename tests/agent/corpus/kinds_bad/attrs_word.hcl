@@ -1,0 +1,5 @@
+# A word where numbers are asked for.
+config {
+  least { a = "l" }
+  values { a = "x" }
+}

@@ -1,0 +1,5 @@
+# Text where a block is asked for.
+config {
+  least { a = "l" }
+  block = "x"
+}

@@ -1,0 +1,5 @@
+# A word among bools.
+config {
+  least { a = "l" }
+  bools = ["no"]
+}

@@ -1,0 +1,5 @@
+# Texts where lists are asked for.
+config {
+  least { a = "l" }
+  inner = ["a"]
+}

@@ -1,0 +1,3 @@
+# Too few blocks.
+config {
+}

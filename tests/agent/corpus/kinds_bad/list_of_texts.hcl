@@ -1,0 +1,5 @@
+# Texts where blocks are asked for.
+config {
+  least { a = "l" }
+  list = ["a"]
+}

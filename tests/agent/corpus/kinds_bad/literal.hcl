@@ -1,0 +1,5 @@
+# A literal cannot be set.
+config {
+  least { a = "l" }
+  literal = 1
+}

@@ -1,0 +1,5 @@
+# Labelled blocks without any.
+config {
+  least { a = "l" }
+  map = {}
+}

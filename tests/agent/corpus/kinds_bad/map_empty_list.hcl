@@ -1,0 +1,5 @@
+# An empty list where labels are asked for.
+config {
+  least { a = "l" }
+  map = []
+}

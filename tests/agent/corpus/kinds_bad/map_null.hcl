@@ -1,0 +1,5 @@
+# Nothing where labels are asked for.
+config {
+  least { a = "l" }
+  map = null
+}

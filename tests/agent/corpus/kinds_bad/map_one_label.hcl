@@ -1,0 +1,7 @@
+# One label of two.
+config {
+  least { a = "l" }
+  map "x" {
+    a = "1"
+  }
+}

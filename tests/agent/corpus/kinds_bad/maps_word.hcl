@@ -1,0 +1,5 @@
+# A word among numbers.
+config {
+  least { a = "l" }
+  maps = [{ a = "x" }]
+}

@@ -1,0 +1,5 @@
+# An argument of any type is sent as what it is.
+config {
+  least { a = "l" }
+  any = ["a", 1, true]
+}

@@ -1,0 +1,5 @@
+# An empty block is an empty map.
+config {
+  least { a = "l" }
+  attrs {}
+}

@@ -1,0 +1,7 @@
+# A name without a value.
+config {
+  least { a = "l" }
+  attrs {
+    a = null
+  }
+}

@@ -1,0 +1,7 @@
+# One block.
+config {
+  least { a = "l" }
+  block {
+    a = "1"
+  }
+}

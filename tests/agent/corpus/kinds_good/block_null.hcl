@@ -1,0 +1,5 @@
+# Nothing in its place.
+config {
+  least { a = "l" }
+  block = null
+}

@@ -1,0 +1,5 @@
+# A list of bools.
+config {
+  least { a = "l" }
+  bools = ["true", false, "0"]
+}

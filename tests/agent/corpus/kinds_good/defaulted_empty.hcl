@@ -1,0 +1,5 @@
+# Empty text does not.
+config {
+  least { a = "l" }
+  defaulted = ""
+}

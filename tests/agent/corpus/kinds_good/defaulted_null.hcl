@@ -1,0 +1,5 @@
+# Null brings the default back.
+config {
+  least { a = "l" }
+  defaulted = null
+}

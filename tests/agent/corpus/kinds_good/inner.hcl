@@ -1,0 +1,5 @@
+# Lists in a list.
+config {
+  least { a = "l" }
+  inner = [["a", 1], [], ["b"]]
+}

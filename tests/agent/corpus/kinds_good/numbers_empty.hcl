@@ -1,0 +1,5 @@
+# An empty set.
+config {
+  least { a = "l" }
+  numbers = []
+}

@@ -1,0 +1,5 @@
+# A set of texts is sorted.
+config {
+  least { a = "l" }
+  texts = ["b", "a", "b", "c"]
+}
