@@ -492,13 +492,25 @@ async fn the_hosts_network_is_not_taken_for_a_containers() {
 #[tokio::test]
 async fn want_of_memory_is_told() {
     let bench = Bench::new().await;
-    // The engine begins to watch for it a moment after the start, and misses what happens before.
     let mut task = bench.shell("until [ -e /local/go ]; do usleep 5000; done; x=x; while :; do x=$x$x; done");
     task.resources.memory_limit = 8 << 20;
     let id = bench.start(&task).await;
+    bench.state(&id).await; // which begins the watch
     bench.say("go");
     let exit = bench.wait(&id).await;
     assert_eq!((exit.exit_code, exit.signal, exit.oom_killed), (137, 9, true));
+}
+
+#[tokio::test]
+async fn a_kill_is_not_taken_for_want_of_memory() {
+    let bench = Bench::new().await;
+    let id = bench.start(&bench.task(&["sleep", "1000"])).await;
+    bench.state(&id).await; // which begins the watch, over the removal of what is watched too
+    bench.engine.signal(&id, Signal::KILL).await.expect("sent");
+    for _ in 0..2 {
+        let exit = bench.wait(&id).await;
+        assert_eq!((exit.exit_code, exit.signal, exit.oom_killed), (137, 9, false));
+    }
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod exec;
 mod image;
 mod info;
 mod logs;
+mod memory_watch;
 mod networks;
 mod pause;
 mod settle;
@@ -21,12 +22,7 @@ mod traffic;
 mod user;
 mod wait;
 
-use std::{
-    collections::{HashMap, HashSet},
-    path::PathBuf,
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::HashMap, path::PathBuf, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
 
@@ -51,8 +47,7 @@ pub struct Docker {
     shift: tokio::sync::OnceCell<u32>,
     /// Where the containers' cgroups are.
     cgroups: Mutex<HashMap<ContainerId, cgroup::Cgroup>>,
-    /// Containers in which a sample saw the kernel kill something for want of memory.
-    starved: Mutex<HashSet<ContainerId>>,
+    wants: memory_watch::Wants,
 }
 
 impl Docker {
@@ -66,7 +61,7 @@ impl Docker {
             owners: Mutex::default(),
             shift: tokio::sync::OnceCell::new(),
             cgroups: Mutex::default(),
-            starved: Mutex::default(),
+            wants: memory_watch::Wants::default(),
         }
     }
 

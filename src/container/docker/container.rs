@@ -171,6 +171,7 @@ impl Docker {
         let request =
             |api: bollard::Docker| async move { api.start_container(id.as_str(), None::<StartContainerOptions>).await };
         self.forget_cgroup(id);
+        self.wants.forget(id);
         self.on_container(&doing, LONG, id, request).await
     }
 
@@ -192,8 +193,11 @@ impl Docker {
     }
 
     fn stated(&self, id: &ContainerId, found: ContainerInspectResponse) -> ContainerState {
-        let starved = self.starved.lock().is_ok_and(|starved| starved.contains(id));
-        state_of(id, found, starved)
+        let state = state_of(id, found, self.wants.known(id));
+        if let Some(pid) = state.pid.filter(|_| state.alive()) {
+            self.wants.watch(id, pid);
+        }
+        state
     }
 
     pub(super) async fn has_file(&self, id: &ContainerId, path: &str) -> Result<bool, Error> {
@@ -273,9 +277,7 @@ impl Docker {
         let request = |api: bollard::Docker| async move { api.remove_container(id.as_str(), Some(options)).await };
         let removed = self.on_container(&doing, SHORT, id, request).await;
         self.forget_cgroup(id);
-        if let Ok(mut starved) = self.starved.lock() {
-            starved.remove(id);
-        }
+        self.wants.forget(id);
         match removed {
             Err(Error::NotFound(_)) => Ok(()),
             Err(Error::EngineRefused { why, .. }) if why.contains("already in progress") => Ok(()),

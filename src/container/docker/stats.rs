@@ -40,10 +40,8 @@ impl Docker {
     }
 
     fn noted(&self, id: &ContainerId, sample: Sample) -> Stats {
-        if sample.starved
-            && let Ok(mut starved) = self.starved.lock()
-        {
-            starved.insert(id.clone());
+        if sample.starved {
+            self.wants.note(id);
         }
         sample.stats
     }

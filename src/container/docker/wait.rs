@@ -44,6 +44,10 @@ impl Docker {
     pub(super) async fn wait_for_end(&self, id: &ContainerId) -> ExitResult {
         let mut pause = BACK_OFF.0;
         let mut away = false;
+        if !self.wants.watched(id) {
+            // Looking at it begins the watch over its memory.
+            self.inspect_container(id).await.ok();
+        }
         loop {
             let heard = self.listen(id).await;
             match (self.inspect_container(id).await, heard) {
