@@ -36,7 +36,7 @@ pub struct Session {
     pub duration: Duration,
     /// Whether the server will prolong it.
     pub renewable: bool,
-    /// The policies it carries, for the log.
+    /// The policies it carries, its own and those of its identity.
     pub policies: Vec<String>,
 }
 

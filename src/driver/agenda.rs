@@ -138,8 +138,9 @@ impl Agenda {
     /// A password that the server rotates is read right after its time, and in between as often as any other secret, since
     /// somebody may rotate it out of turn. A pinned version never changes; only its end is looked for.
     fn look_after(&self, dependency: &Dependency, answer: &Answer, now: SystemTime) -> Duration {
-        let calm = if dependency.query.contains_key("version") { PINNED } else { 1 };
-        let poll = lease::poll_after(self.kv_poll * calm, fraction());
+        let alone = || lease::poll_after(interval(self.kv_poll, dependency), fraction());
+        // What others read too is looked at when all of them do.
+        let poll = answer.look_at.map_or_else(alone, |at| at.saturating_duration_since(Instant::now()));
         let named = answer.next_value().map(|at| at.duration_since(now).unwrap_or_default());
         named.map_or(poll, |named| named.max(SECOND).min(poll))
     }
@@ -167,6 +168,11 @@ impl Agenda {
     }
 }
 
+/// Returns how often `dependency` is looked at, give or take a fifth, where other secrets are every `kv_poll`.
+pub(super) fn interval(kv_poll: Duration, dependency: &Dependency) -> Duration {
+    if dependency.query.contains_key("version") { kv_poll * PINNED } else { kv_poll }
+}
+
 fn fraction() -> f64 {
     rand::rng().random()
 }
@@ -180,12 +186,7 @@ mod tests {
 
     fn lease(life: Duration) -> Answer {
         let lease = Lease { id: LeaseId("a".into()), duration: life, renewable: true };
-        Answer {
-            value: Default::default(),
-            lease: Some(Timed::granted(lease, life)),
-            read_at: SystemTime::now(),
-            lost: None,
-        }
+        Answer { lease: Some(Timed::granted(lease, life)), ..Answer::absent() }
     }
 
     fn path() -> Dependency {
@@ -210,7 +211,7 @@ mod tests {
     fn the_hint_of_32_days_that_kv_1_gives_is_no_life() {
         let mut agenda = Agenda::new(Duration::from_secs(60));
         let value = serde_json::json!({ "data": { "a": "b" }, "lease_id": "", "lease_duration": 2_764_800 });
-        agenda.answer(&path(), &Answer { value: value.into(), lease: None, read_at: SystemTime::now(), lost: None });
+        agenda.answer(&path(), &Answer { value: value.into(), ..Answer::absent() });
         assert!(agenda.next().expect("a look") < Instant::now() + Duration::from_secs(73));
         assert_eq!(agenda.end_of(&Item::Answer(path())), None);
     }

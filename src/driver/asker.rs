@@ -15,6 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 mod craft;
+mod look;
 
 use super::{
     Class, DriverError,
@@ -26,6 +27,7 @@ use super::{
     receipts::Receipts,
     revocation,
     servers::Server,
+    shared::{Origin, Seats},
     turns::Turns,
 };
 use crate::{
@@ -51,6 +53,7 @@ pub(super) struct Asker {
     pub(super) parts: Arc<Parts>,
     pub(super) plan: Arc<Plan>,
     pub(super) receipts: Receipts,
+    pub(super) seats: Seats,
     vault: Arc<dyn Vault>,
     server: Server,
     key: TaskKey,
@@ -169,10 +172,12 @@ impl Asker {
         let key = plan.meta.id.key();
         let receipts = Receipts::of(&parts, &plan.meta).at(&server.cluster, &server.namespace);
         let vault = Arc::clone(&server.vault);
+        let seats = Seats::new(&parts.shared, origin(&server, &plan));
         Ok(Self {
             parts,
             plan,
             receipts,
+            seats,
             vault,
             server,
             key,
@@ -234,6 +239,7 @@ impl Asker {
         })?;
         fail_point("after-login");
         self.receipts.logged_in(&login.mount, role, &session);
+        self.seats.learn(&session);
         self.noted(self.logged_in(&session, session.duration));
         self.server.turns.answered();
         let life = session.duration;
@@ -271,11 +277,6 @@ impl Asker {
         self.parts.tell(TaskEvent::new(&self.plan.meta, text));
     }
 
-    /// Reads again what is no credential and of which reading makes none, so that there is nothing to note.
-    pub(super) async fn look(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
-        self.answer(token, dependency).await
-    }
-
     /// As [`Asker::ask`]; what the task does without may be absent.
     pub(super) async fn ask_first(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
         match self.ask(token, dependency).await {
@@ -291,15 +292,31 @@ impl Asker {
     }
 
     async fn answer(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
-        let path = &dependency.path;
         self.plan
             .check_dependency(&self.plan.rules, dependency)
-            .map_err(|refused| self.refused_by_rule(path, refused))?;
+            .map_err(|refused| self.refused_by_rule(&dependency.path, refused))?;
         match self.plan.craft_of(dependency) {
             Craft::Asked => {}
             Craft::SshKey(kind) => return self.sign_ssh(token, dependency, kind).await,
             Craft::Token { wrap } => return self.make_token(token, dependency, wrap).await,
         }
+        let reply = self.read(token, dependency).await?;
+        Ok(self.dated(dependency, Answer::from(reply)))
+    }
+
+    /// Asks for it with the task's own token, which shows whether that one may.
+    async fn read(&self, token: &SecretString, dependency: &Dependency) -> Result<Reply, AskError> {
+        let outcome = self.read_now(token, dependency).await;
+        match &outcome {
+            Ok(reply) if look::is_plain(dependency, reply) => self.seats.prove(token, dependency),
+            Err(error) if error.is_transient() => {}
+            _ => self.seats.forget(dependency),
+        }
+        outcome
+    }
+
+    async fn read_now(&self, token: &SecretString, dependency: &Dependency) -> Result<Reply, AskError> {
+        let path = &dependency.path;
         fail_point("before-read");
         let reply = match self.request(token, dependency, path).await {
             Err(error) if error.kind() == Kind::NotFound && !dependency.is_write() => {
@@ -334,7 +351,7 @@ impl Asker {
         }
         self.show_warnings(path.as_str(), &reply);
         self.check_pair(path, &reply)?;
-        Ok(Answer::from(reply))
+        Ok(reply)
     }
 
     /// No rule covers a path that only became known on the way.
@@ -476,7 +493,8 @@ impl Asker {
     /// Prolongs the login; returns the life granted.
     pub(super) async fn renew_session(&self, session: &Session) -> Result<Duration, AskError> {
         let renewed = self.vault.renew_token(&session.token).await;
-        let granted = renewed.map(|session| session.duration);
+        // An identity's policies are those of now, not those of the login.
+        let granted = renewed.inspect(|session| self.seats.learn(session)).map(|session| session.duration);
         let granted = granted.inspect(|granted| {
             self.receipts.renewed_token(session, *granted);
             self.noted(self.logged_in(session, *granted));
@@ -714,6 +732,15 @@ fn check_version(dependency: &Dependency, reply: &Reply) -> Result<(), AskError>
     Err(AskError::Driver(DriverError::new(Class::TaskConfigInvalid, text)))
 }
 
+fn origin(server: &Server, plan: &Plan) -> Origin {
+    Origin {
+        cluster: server.cluster.clone(),
+        namespace: server.namespace.clone(),
+        mount: server.login.mount.clone(),
+        role: plan.role.clone(),
+    }
+}
+
 fn nothing_listed() -> Reply {
     Reply { data: Arc::new(json!({ "keys": [] })), ..Reply::default() }
 }
@@ -731,6 +758,6 @@ impl From<Reply> for Answer {
             let life = lease.duration;
             Timed::granted(lease, life)
         });
-        Self { value: Arc::new(value), lease: timed, read_at: SystemTime::now(), lost: None }
+        Self { value: Arc::new(value), lease: timed, ..Self::absent() }
     }
 }

@@ -12,6 +12,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::Instant;
 
 use super::{keeper::Item, owners::Owners};
 use crate::{
@@ -95,6 +96,9 @@ pub(super) struct Answer {
     /// How it was lost since, when it was.
     #[serde(default)]
     pub lost: Option<Loss>,
+    /// When it is looked at again together with other tasks; this process's own affair.
+    #[serde(skip)]
+    pub look_at: Option<Instant>,
 }
 
 /// An action that a visible generation calls for.
@@ -256,7 +260,7 @@ impl Holdings {
 impl Answer {
     /// Returns the answer for something that is not there and that the task does without.
     pub fn absent() -> Self {
-        Self { value: Arc::new(Value::Null), lease: None, read_at: SystemTime::now(), lost: None }
+        Self { value: Arc::new(Value::Null), lease: None, read_at: SystemTime::now(), lost: None, look_at: None }
     }
 
     /// Says whether there never was anything.

@@ -153,6 +153,9 @@ impl Keeper {
     /// As [`Keeper::new`], for a task that an earlier process started.
     pub(super) fn take_over(asker: Asker, record: Record, dir: Arc<SecretsDir>, owner: Owner) -> Self {
         asker.receipts.take_up(&record.holdings);
+        if let Some(session) = &record.holdings.session {
+            asker.seats.learn(&session.value);
+        }
         Self { taken_over: true, ..Self::new(asker, record, dir, owner) }
     }
 

@@ -168,8 +168,6 @@ impl Found {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
-
     use serde_json::json;
 
     use super::*;
@@ -180,7 +178,7 @@ mod tests {
     };
 
     fn holdings(path: &str, value: Value) -> Holdings {
-        let answer = Answer { value: Arc::new(value), lease: None, read_at: SystemTime::UNIX_EPOCH, lost: None };
+        let answer = Answer { value: Arc::new(value), ..Answer::absent() };
         let mut holdings = Holdings::default();
         holdings.answers.insert(Dependency::read(path.parse().expect("a path")), answer);
         holdings

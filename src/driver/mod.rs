@@ -74,6 +74,7 @@ mod script;
 mod servers;
 mod service;
 mod settings;
+mod shared;
 mod supervisor;
 mod sweep;
 mod tasks;

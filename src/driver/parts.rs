@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Class, DriverError, figures::Tally, images::Images, login::Login, node::Store, servers::Server, settings::Settings,
-    turns::Turns,
+    shared::Shared, turns::Turns,
 };
 use crate::{
     audit::Audit,
@@ -45,6 +45,8 @@ pub struct Parts {
     pub audit: Arc<Audit>,
     /// Whose turn it is at the secrets server.
     pub(super) turns: Arc<Turns>,
+    /// What tasks read together.
+    pub(super) shared: Arc<Shared>,
     /// Further clusters of secrets servers, by name.
     pub(super) clusters: BTreeMap<String, Server>,
     /// Whether the engine has been seen to share our mounts.
@@ -103,6 +105,7 @@ impl Parts {
         let login = vault.as_ref().map(|vault| Login::new(&settings.auth, vault, store())).transpose()?.map(Arc::new);
         // The other half is for starts, which somebody waits for.
         let turns = Turns::new(settings.vault.as_ref().map_or(8, |vault| vault.max_in_flight / 2));
+        let shared = Shared::new(settings.refresh.kv_poll);
         let tmpfs = Tmpfs::new(settings.tmpfs.clone());
         let state_dir = &settings.journal.state_dir;
         let installation = fs::read_to_string(state_dir.join("installation")).unwrap_or_default();
@@ -119,6 +122,7 @@ impl Parts {
             journal,
             audit,
             turns,
+            shared,
             clusters: BTreeMap::new(),
             mounts_shared,
             leaving,

@@ -114,6 +114,17 @@ impl Receipts {
         });
     }
 
+    /// Another task of the same rights has just read the same, and this one was given the answer.
+    pub(super) fn shared(&self, token: &SecretString, path: &ServerPath, reply: &Reply) {
+        self.write(Note {
+            path: path.to_string(),
+            request_id: reply.request_id.clone(),
+            accessor: self.accessor_of(token),
+            reason: "shared with the task whose request this was".to_owned(),
+            ..self.note(Act::Obtained, Kind::Secret)
+        });
+    }
+
     /// A certificate was signed.
     pub(super) fn issued(&self, token: &SecretString, path: &ServerPath, reply: &Reply, issued: &IssuedCertificate) {
         self.write(Note {

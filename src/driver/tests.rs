@@ -30,6 +30,7 @@ mod clusters;
 mod outages;
 mod receipts;
 mod scale;
+mod shared;
 
 const KV: &str = "kv/data/shop";
 const DB: &str = "database/creds/shop";

@@ -138,7 +138,8 @@ impl Auth {
             accessor: self.accessor.filter(|accessor| !accessor.is_empty()).map(Accessor),
             duration: Duration::from_secs(self.lease_duration.unwrap_or_default()),
             renewable: self.renewable.unwrap_or_default(),
-            policies: self.token_policies.or(self.policies).unwrap_or_default(),
+            // Those of the token and those of its identity.
+            policies: self.policies.or(self.token_policies).unwrap_or_default(),
         })
     }
 }

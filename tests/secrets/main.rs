@@ -19,6 +19,7 @@ mod issue;
 mod kv;
 mod loss;
 mod readers;
+mod shared;
 mod ssh;
 mod stores;
 

@@ -80,7 +80,7 @@ fn is_versioned(data: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::Arc, time::SystemTime};
+    use std::sync::Arc;
 
     use serde_json::json;
 
@@ -97,7 +97,7 @@ mod tests {
             Value::Null => Value::Null,
             fields => json!({"data": {"data": fields, "metadata": {"version": 1}}}),
         };
-        Answer { value: Arc::new(value), lease: None, read_at: SystemTime::UNIX_EPOCH, lost: None }
+        Answer { value: Arc::new(value), ..Answer::absent() }
     }
 
     fn made(request: &SecretRequest, answer: &Answer) -> Vec<(String, Vec<u8>)> {
