@@ -328,6 +328,27 @@ async fn a_flood_through_many_files_that_is_read_late_is_neither_lost_nor_repeat
     assert!(drained.complete && rest(&mut out).is_empty(), "{drained:?}");
 }
 
+#[tokio::test]
+async fn the_file_that_the_engine_writes_is_found() {
+    for driver in ["json-file", "local", "none"] {
+        let bench = Bench::new().await;
+        let mut task = bench.shell("echo here; exec sleep 1000");
+        task.container.logging = Some(Logging { driver: Some(driver.into()), options: [].into() });
+        let id = bench.start(&task).await;
+        let file = bench.engine.log_file(&id).await;
+        let Some(file) = file else {
+            assert_eq!(driver, "none");
+            continue;
+        };
+        within(async {
+            while !std::fs::read(&file).expect("readable").windows(4).any(|bytes| bytes == b"here") {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+}
+
 /// Returns the cursor once it speaks of two pieces: what was read from a pipe is noted a moment later.
 async fn settled(pump: &LogPump, since: LogCursor) -> LogCursor {
     let mut status = pump.watch();

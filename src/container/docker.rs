@@ -175,4 +175,8 @@ impl Engine for Docker {
     async fn logs(&self, id: &ContainerId, from: &LogCursor, extent: Extent) -> Result<LogStream, Error> {
         self.output(id, from, extent).await
     }
+
+    async fn log_file(&self, id: &ContainerId) -> Option<PathBuf> {
+        self.output_file(id).await
+    }
 }

@@ -1,6 +1,6 @@
 //! The port: what the driver asks of a container engine.
 
-use std::{pin::Pin, time::Duration};
+use std::{path::PathBuf, pin::Pin, time::Duration};
 
 use async_trait::async_trait;
 use futures_util::Stream;
@@ -111,4 +111,9 @@ pub trait Engine: Send + Sync {
     /// show what it has shown before, and pass over what it has no more or takes for read; a follower may end before all
     /// was shown. The reader drops what it has seen with a [`super::Replay`].
     async fn logs(&self, id: &ContainerId, from: &LogCursor, extent: Extent) -> Result<LogStream, Error>;
+
+    /// Returns the file to which the engine writes the container's output now, where that can be seen from here.
+    async fn log_file(&self, _id: &ContainerId) -> Option<PathBuf> {
+        None
+    }
 }

@@ -22,6 +22,7 @@ mod gaps;
 mod progress;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod writer;
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};

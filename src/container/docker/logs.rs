@@ -7,8 +7,12 @@
 mod chunked;
 mod frames;
 
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
+use bollard::models::ContainerInspectResponse;
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, BufReader},
@@ -38,6 +42,21 @@ impl Docker {
             Ok(output) => Ok(output?.stream(doing)),
             Err(_) => Err(Error::EngineTimeout { doing, after: SHORT }),
         }
+    }
+
+    pub(super) async fn output_file(&self, id: &ContainerId) -> Option<PathBuf> {
+        output_file(&self.look_at(id).await.ok()?).filter(|path| path.exists())
+    }
+}
+
+/// The engine tells the file of one log driver only; that of the other lies beside the container's further files.
+fn output_file(found: &ContainerInspectResponse) -> Option<PathBuf> {
+    let told = |path: &Option<String>| path.clone().filter(|path| !path.is_empty()).map(PathBuf::from);
+    let driver = found.host_config.as_ref()?.log_config.as_ref()?.typ.as_deref()?;
+    match driver {
+        "json-file" => told(&found.log_path),
+        "local" => Some(told(&found.hostname_path)?.parent()?.join("local-logs/container.log")),
+        _ => None,
     }
 }
 

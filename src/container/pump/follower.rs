@@ -12,7 +12,7 @@ use crate::container::{
     ContainerId, Engine, Error, Extent, LogChunk, LogCursor, LogStream, NextPiece, OutputStream, Replay,
 };
 
-use super::{Item, Status, Wanted, gaps::Gaps};
+use super::{Item, Status, Wanted, gaps::Gaps, turns::Turns};
 
 /// First and longest pause between two looks at a container that has no output stream.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -26,6 +26,8 @@ pub(super) struct Follower {
     cursor: LogCursor,
     replay: Replay,
     gaps: Gaps,
+    /// Where the engine's files can be seen.
+    turns: Option<Turns>,
     extent: Extent,
     stdout: mpsc::Sender<Item>,
     stderr: mpsc::Sender<Item>,
@@ -55,7 +57,7 @@ impl Follower {
         status: Arc<watch::Sender<Status>>,
     ) -> Self {
         let (replay, gaps) = (Replay::new(&cursor), Gaps::default());
-        Self { engine, id, cursor, replay, gaps, extent: Extent::Follow, stdout, stderr, wishes, status }
+        Self { engine, id, cursor, replay, gaps, turns: None, extent: Extent::Follow, stdout, stderr, wishes, status }
     }
 
     pub(super) async fn run(mut self) {
@@ -107,6 +109,9 @@ impl Follower {
     async fn open(&mut self, extent: Extent) -> Result<LogStream, Error> {
         self.replay.again();
         self.extent = extent;
+        if extent == Extent::Follow && self.turns.is_none() {
+            self.turns = self.engine.log_file(&self.id).await.map(|path| Turns::of(path, SystemTime::now()));
+        }
         self.engine.logs(&self.id, &self.cursor, extent).await
     }
 
@@ -140,13 +145,14 @@ impl Follower {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let mut whole = true;
         let (now, wall) = (Instant::now(), SystemTime::now());
+        let turned = self.turns.as_mut().map(|turns| turns.last(wall));
         for piece in batch {
             if self.replay.knows(&piece) {
                 self.replay.admit(piece);
                 continue;
             }
             // Only a follower is taken from file to file.
-            if self.extent == Extent::Follow && self.gaps.is_before(piece.at_ns, now, wall) {
+            if self.extent == Extent::Follow && self.gaps.is_before(piece.at_ns, now, wall, turned) {
                 whole = false;
                 break;
             }
