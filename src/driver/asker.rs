@@ -59,6 +59,7 @@ pub(super) struct Asker {
     key: TaskKey,
     secrets_dir: std::path::PathBuf,
     announced: Arc<AtomicBool>,
+    warned: Arc<AtomicBool>,
     waiting: Arc<Mutex<Waiting>>,
 }
 
@@ -183,6 +184,7 @@ impl Asker {
             key,
             secrets_dir,
             announced: Arc::default(),
+            warned: Arc::default(),
             waiting: Arc::default(),
         })
     }
@@ -232,7 +234,8 @@ impl Asker {
         }
         fail_point("before-login");
         let login = &self.server.login;
-        let session = login.session(&*self.vault, &self.plan, &self.secrets_dir).await.inspect_err(|error| {
+        let warn = |text| self.tell_once(text);
+        let session = login.session(&*self.vault, &self.plan, &self.secrets_dir, &warn).await.inspect_err(|error| {
             if let AskError::Vault { source, .. } = error {
                 self.receipts.refused_login(&login.mount, role, source);
             }
@@ -270,6 +273,13 @@ impl Asker {
             waiting.told = Some(now);
         }
         self.tell(format!("The start waits: {error}; next try in {}s", pause.as_secs().max(1)));
+    }
+
+    /// As [`Asker::tell`], for what each login would say again.
+    fn tell_once(&self, text: String) {
+        if !self.warned.swap(true, Ordering::Relaxed) {
+            self.tell(text);
+        }
     }
 
     /// Adds to the task's history.

@@ -13,8 +13,8 @@ use super::{
     settings::{AuthMethod, AuthSettings, ChildSettings},
 };
 use crate::{
-    domain::{SecretString, Session, TaskMeta},
-    vault::{self, NodeKey, TokenTerms, Vault},
+    domain::{Session, TaskMeta},
+    vault::{self, NodeKey, TokenTerms, Vault, WorkloadIdentity},
 };
 
 /// How tasks log in at one cluster.
@@ -76,7 +76,8 @@ impl Login {
         }
     }
 
-    /// Gets a token for the task of `plan`, whose secrets directory is `secrets_dir`.
+    /// Gets a token for the task of `plan`, whose secrets directory is `secrets_dir`; `warn` is told what the job's author
+    /// should know of its identity.
     ///
     /// # Errors
     /// The job has no identity file, it is another task's or has expired; or the server says no or nothing.
@@ -85,22 +86,39 @@ impl Login {
         vault: &dyn Vault,
         plan: &Plan,
         secrets_dir: &Path,
+        warn: &(dyn Fn(String) + Sync),
     ) -> Result<Session, AskError> {
         let jwt = match &self.source {
             Source::Child { node, terms } => return node.mint(vault, &plan.role, &child_terms(plan, terms)).await,
             Source::Node { key, terms } => key
                 .sign(&plan.meta, &plan.identity.spiffe_id, terms, SystemTime::now())
                 .map_err(|error| refused(error.to_string()))?,
-            Source::Workload { identity } => workload(secrets_dir, identity, &plan.meta).await?,
+            Source::Workload { identity } => {
+                let signed = workload(secrets_dir, identity, &plan.meta).await?;
+                if signed.expires.is_none() {
+                    warn(endless(identity));
+                }
+                signed.jwt
+            }
         };
         let what = || format!("log in with role {:?} at auth/{}", plan.role, self.mount);
         vault.login_jwt(&self.mount, &plan.role, &jwt).await.map_err(|source| AskError::upkeep(what(), source))
     }
 }
 
-async fn workload(secrets_dir: &Path, identity: &str, meta: &TaskMeta) -> Result<SecretString, AskError> {
+async fn workload(secrets_dir: &Path, identity: &str, meta: &TaskMeta) -> Result<WorkloadIdentity, AskError> {
     let read = vault::read_identity(&vault::identity_file(secrets_dir, identity), meta).await;
-    read.map(|identity| identity.jwt).map_err(|error| refused(error.to_string()))
+    read.map_err(|error| refused(error.to_string()))
+}
+
+/// What is said of an identity without end: Nomad signs it once, and servers take what does not end for two to four minutes
+/// after it was signed.
+fn endless(identity: &str) -> String {
+    format!(
+        "The identity {identity:?} never ends and is not signed anew, so that no second login can be expected: servers take it \
+         only for minutes after it was signed. Write ttl = \"1h\" into the job's identity block; until then all depends on the \
+         renewal of this one login's token (token_period in the role)"
+    )
 }
 
 fn refused(text: String) -> AskError {

@@ -27,6 +27,7 @@ use crate::{
 mod certificates;
 mod changes;
 mod clusters;
+mod identities;
 mod outages;
 mod receipts;
 mod scale;
