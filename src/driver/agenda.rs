@@ -217,6 +217,26 @@ mod tests {
     }
 
     #[test]
+    fn a_deletion_that_is_to_come_is_looked_at_when_it_has_come() {
+        let at = |seconds| {
+            let at = time::OffsetDateTime::now_utc() + Duration::from_secs(seconds);
+            at.format(&time::format_description::well_known::Rfc3339).expect("a time")
+        };
+        let look = |deletion_time: String| {
+            let mut agenda = Agenda::new(Duration::from_secs(3600));
+            let metadata = serde_json::json!({ "version": 1, "deletion_time": deletion_time });
+            let value = serde_json::json!({ "data": { "data": { "a": "b" }, "metadata": metadata } });
+            agenda.answer(&path(), &Answer { value: value.into(), ..Answer::absent() });
+            agenda.next().expect("a look") - Instant::now()
+        };
+        let soon = look(at(20));
+        assert!(soon > Duration::from_secs(18) && soon < Duration::from_secs(22), "{soon:?}");
+        for ordinary in [String::new(), at(86_400), "2020-01-01T00:00:00Z".to_owned(), "no time".to_owned()] {
+            assert!(look(ordinary.clone()) > Duration::from_secs(2800), "{ordinary:?}");
+        }
+    }
+
+    #[test]
     fn what_is_used_no_more_is_forgotten_with_its_end() {
         let mut agenda = Agenda::new(Duration::from_secs(60));
         agenda.answer(&path(), &lease(Duration::from_secs(60)));

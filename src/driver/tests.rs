@@ -15,8 +15,8 @@ use super::{AuthMethod, AuthSettings, Class, Driver, Parts, RefreshSettings, Set
 use crate::{
     container::{Fault, MemoryEngine, Op},
     domain::{
-        ChangeAction, ContainerOptions, ExitResult, Isolation, Resources, SecretRequest, Signal, TaskMeta, TaskSpec,
-        TemplateRequest, Upkeep,
+        ChangeAction, ContainerOptions, ExitResult, Isolation, Resources, SecretRequest, SecretString, Signal,
+        TaskMeta, TaskSpec, TemplateRequest, Upkeep,
     },
     identity::{Rule, Rules},
     journal::{self, Journal},
@@ -30,6 +30,7 @@ mod clusters;
 mod identities;
 mod outages;
 mod receipts;
+mod renewals;
 mod scale;
 mod shared;
 
@@ -299,6 +300,51 @@ async fn a_server_that_is_away_fails_the_start_as_something_that_may_pass() {
     assert_eq!(error.class(), Class::BackendUnavailable);
     assert!(error.recoverable());
     bench.vault.fail(None);
+    bench.is_clean().await;
+}
+
+#[tokio::test]
+async fn a_forged_environment_or_label_makes_nobody_else() {
+    let bench = Bench::new();
+    bench.vault.role("jwt", "other", Duration::from_secs(3600));
+    let driver = bench.driver();
+    let mut spec = bench.spec("1");
+    let names = [
+        ("NOMAD_NAMESPACE", "default"),
+        ("NOMAD_JOB_ID", "shop"),
+        ("NOMAD_JOB_NAME", "shop"),
+        ("NOMAD_GROUP_NAME", "front"),
+        ("NOMAD_TASK_NAME", "web"),
+        ("NOMAD_ALLOC_ID", "550e8400"),
+    ];
+    for (name, _) in names {
+        spec.env.insert(name.to_owned(), SecretString::new("other"));
+        spec.container.labels.insert(name.to_lowercase(), "other".to_owned());
+    }
+    spec.templates[0].source = names.map(|(name, _)| format!("{{{{ env \"{name}\" }}}}")).join(" ");
+    driver.start(spec.clone()).await.expect("its own rule covers it");
+    assert_eq!(bench.file(&spec, "app.env"), names.map(|(_, value)| value).join(" "));
+    driver.destroy(&spec.meta.id, true).await.expect("destroyed");
+    bench.is_clean().await;
+}
+
+#[tokio::test]
+async fn a_template_that_never_has_enough_is_refused_and_leaves_nothing() {
+    let bench = Bench::new();
+    let mut settings = bench.settings();
+    settings.rules = rules(Rule { paths: vec!["kv/data/chain/*".into(), DB.into()], ..Rule::default() });
+    let driver = bench.driver_with(settings);
+    let depth = 30;
+    for at in 0..depth {
+        bench.vault.put_kv(&format!("kv/data/chain/{at}"), json!({ "next": format!("kv/data/chain/{}", at + 1) }));
+    }
+    let mut spec = bench.spec("1");
+    let first = "{{ with secret \"kv/data/chain/0\" }}".to_owned();
+    let further = "{{ with secret .Data.data.next }}".repeat(depth - 1);
+    spec.templates[0].source = first + &further + &"{{ end }}".repeat(depth);
+    let error = driver.start(spec).await.expect_err("each round makes another known");
+    assert_eq!(error.class(), Class::TemplateLimit);
+    assert!(error.message().contains("after 16 rounds"), "{error}");
     bench.is_clean().await;
 }
 

@@ -46,6 +46,7 @@ struct State {
     writers: BTreeMap<String, Writer>,
     denied: Vec<String>,
     failing: Option<Kind>,
+    renewals_fail: bool,
     counts: BTreeMap<String, u64>,
     revoked_certificates: Vec<String>,
     made: u64,
@@ -119,6 +120,11 @@ impl Memory {
     /// Makes every request fail with `kind`, until it is told `None`.
     pub fn fail(&self, kind: Option<Kind>) {
         self.state().failing = kind;
+    }
+
+    /// Makes renewals of leases alone fail, as an engine does whose own system is in trouble; the leases live on.
+    pub fn fail_renewals(&self, fail: bool) {
+        self.state().renewals_fail = fail;
     }
 
     /// Ends `token` and its leases, as an operator or time would.
@@ -398,7 +404,12 @@ impl Vault for Memory {
 
     async fn renew_lease(&self, token: &SecretString, lease: &LeaseId) -> Result<Lease, Error> {
         self.take_time().await;
-        let granted = self.enter_with("renew", token)?.renew(lease);
+        let mut state = self.enter_with("renew", token)?;
+        if state.renewals_fail {
+            let text = "failed to renew entry: the test says so".to_owned();
+            return Err(Error::answered(Kind::Unavailable, "renew lease", 500, &[text], None));
+        }
+        let granted = state.renew(lease);
         let duration = granted.ok_or_else(|| Error::new(Kind::LeaseGone, "renew lease", ""))?;
         Ok(Lease { id: lease.clone(), duration, renewable: true })
     }

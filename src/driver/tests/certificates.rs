@@ -127,6 +127,29 @@ async fn a_certificate_of_a_root_that_left_the_mount_is_replaced_before_its_time
     bench.is_clean().await;
 }
 
+/// No list of issuers, and no revocation by key: what both servers had a few years ago.
+#[tokio::test]
+async fn a_server_of_old_is_asked_in_the_ways_that_it_knows() {
+    let (bench, only, next) = (Bench::new(), authority(), authority());
+    Mount::new(&bench, &only);
+    let chain =
+        |authority: &Authority| json!({"certificate": authority.root_pem(), "ca_chain": [authority.root_pem()]});
+    bench.vault.tell("pki_int/cert/ca_chain", chain(&only));
+    let driver = bench.driver_with(allowing(&bench));
+    let mut spec = wants_certificate(&bench, &[CertificateFormat::Pem]);
+    spec.certificates[0].revoke = true;
+    driver.start(spec.clone()).await.expect("it starts");
+    let trusts = |authority: &Authority| bench.file(&spec, "web/ca.pem").contains(authority.root_pem().trim());
+    assert!(trusts(&only) && !trusts(&next));
+    bench.vault.tell("pki_int/cert/ca_chain", chain(&next));
+    until("the chain's new root is trusted", || trusts(&next)).await;
+
+    assert!(bench.vault.revoked_certificates().is_empty());
+    driver.destroy(&spec.meta.id, true).await.expect("destroyed");
+    until("it is revoked by its serial number", || !bench.vault.revoked_certificates().is_empty()).await;
+    bench.is_clean().await;
+}
+
 #[tokio::test]
 async fn the_password_of_the_stores_stays_while_certificates_change() {
     let (bench, only) = (Bench::new(), authority());
