@@ -70,7 +70,7 @@ fn keeper(
     let dir = parts.tmpfs.open(&meta.id.key()).map(|dir| dir.map(Arc::new));
     let built = match &dir {
         Ok(Some(dir)) => build(parts, handle, dir, masks),
-        Ok(None) => Ok(None),
+        Ok(None) => directory_is_gone(parts, meta),
         Err(error) => Err(DriverError::new(Class::StateUnavailable, error.to_string())),
     };
     let keeper = built.unwrap_or_else(|error| {
@@ -79,6 +79,19 @@ fn keeper(
         None
     });
     (dir.ok().flatten(), keeper)
+}
+
+/// Tells a task that asked for nothing from one whose directory somebody has unmounted: the journal has its token.
+fn directory_is_gone(parts: &Parts, meta: &TaskMeta) -> Result<Option<Keeper>, DriverError> {
+    let held = parts.journal.task(&meta.id.key()).is_some_and(|open| open.accessor.is_some());
+    if !held {
+        return Ok(None);
+    }
+    let text = format!(
+        "the task's directory in RAM below {} is gone, as after a reboot or an unmount, and its token with it; restart the task",
+        parts.settings.tmpfs.runtime_dir.join("tasks").display()
+    );
+    Err(DriverError::new(Class::StateUnavailable, text))
 }
 
 fn build(

@@ -1,5 +1,7 @@
 //! Renewals that fail, answers that are the same, and what a process finds that takes over.
 
+use futures_util::{FutureExt, StreamExt};
+
 use super::{
     changes::{heard, overhear},
     *,
@@ -60,6 +62,28 @@ async fn what_was_revoked_while_no_process_was_there_is_found_out_by_asking() {
     assert_eq!(bench.vault.count("login"), 1);
     second.destroy(&spec.meta.id, true).await.expect("destroyed");
     bench.is_clean().await;
+}
+
+#[tokio::test]
+async fn a_running_task_whose_directory_is_gone_is_told_and_runs_on() {
+    let bench = Bench::new();
+    let first = bench.driver();
+    let spec = bench.spec("1");
+    let state = first.start(spec.clone()).await.expect("it starts").state;
+    first.shutdown().await;
+    let tmpfs = tmpfs::Tmpfs::new(bench.settings().tmpfs);
+    tmpfs.remove(&spec.meta.id.key()).expect("removed");
+
+    let second = bench.driver();
+    let mut events = second.events();
+    assert!(events.next().now_or_never().is_none(), "the first look begins to listen");
+    second.recover(&spec.meta, None, &state).await.expect("recovered");
+    let told =
+        tokio::time::timeout(Duration::from_secs(20), events.next()).await.expect("it is told").expect("an event");
+    for part in ["Secrets are no longer kept fresh", "run/tasks", "restart the task"] {
+        assert!(told.message.contains(part), "{}", told.message);
+    }
+    assert_eq!(bench.engine.running().len(), 1);
 }
 
 #[tokio::test]
