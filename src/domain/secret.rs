@@ -100,6 +100,30 @@ mod tests {
     }
 
     #[test]
+    fn no_secret_can_be_displayed() {
+        use std::{fmt::Display, marker::PhantomData};
+
+        /// Whether a type has `Display`: what is said of the type itself goes before what holds of all types.
+        trait Shown {
+            const SHOWN: bool = false;
+        }
+        struct Probe<T>(PhantomData<T>);
+        impl<T> Shown for Probe<T> {}
+        impl<T: Display> Probe<T> {
+            const SHOWN: bool = true;
+        }
+        const { assert!(Probe::<String>::SHOWN) };
+        const { assert!(!Probe::<SecretString>::SHOWN && !Probe::<SecretBytes>::SHOWN) };
+    }
+
+    #[test]
+    fn a_secret_is_overwritten_when_it_is_dropped() {
+        fn is_overwritten(_: &impl zeroize::ZeroizeOnDrop) {}
+        is_overwritten(&SecretString::default().0);
+        is_overwritten(&SecretBytes::default().0);
+    }
+
+    #[test]
     fn bytes_survive_the_record() {
         let bytes = SecretBytes::new(vec![0, 255, 10]);
         let text = serde_json::to_string(&bytes).expect("bytes serialise");

@@ -52,5 +52,24 @@ mod tests {
             prop_assert!(wait >= SHORTEST && wait <= LONGEST);
             prop_assert!(poll_after(interval, fraction) >= SHORTEST);
         }
+
+        #[test]
+        fn a_wait_is_within_what_its_number_of_failures_allows(failures in 0..200_u32, fraction in 0.0..=1.0_f64) {
+            let most = FIRST.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST);
+            prop_assert!(backoff(failures, fraction) <= most);
+        }
+
+        #[test]
+        fn a_look_is_within_a_fifth_of_its_interval(interval in 1..=86_400_u64, fraction in 0.0..=1.0_f64) {
+            let interval = Duration::from_secs(interval);
+            let after = poll_after(interval, fraction);
+            prop_assert!(after >= interval.mul_f64(0.7999) && after <= interval.mul_f64(1.2001), "{after:?}");
+        }
+
+        #[test]
+        fn what_spreads_stays_within_both_bounds(most in any::<Duration>(), longest in 0..=3600_u64, fraction in any::<f64>()) {
+            let longest = Duration::from_secs(longest);
+            prop_assert!(spread(most, longest, fraction) <= most.min(longest));
+        }
     }
 }

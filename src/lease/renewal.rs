@@ -80,6 +80,19 @@ mod tests {
         }
 
         #[test]
+        fn a_renewal_comes_at_60_to_70_percent_unless_a_bound_says_otherwise(
+            granted in 1..=31_536_000_u32, fraction in 0.0..=1.0_f64
+        ) {
+            let granted = seconds(granted.into());
+            let after = renew_after(granted, fraction);
+            let (least, most) = (granted.mul_f64(0.5999), granted.mul_f64(0.7001));
+            prop_assert!(after >= least.min(FLOOR) && after <= most.max(FLOOR).min(granted.mul_f64(0.8501)), "{after:?}");
+            if least >= FLOOR {
+                prop_assert!(after >= least && after <= most, "{after:?} of {granted:?}");
+            }
+        }
+
+        #[test]
         fn no_life_overflows(first in any::<Duration>(), granted in any::<Duration>(), rest in any::<Duration>()) {
             needs_replacement(first, granted, rest);
         }

@@ -79,6 +79,43 @@ fn written(value: &str) -> Vec<String> {
     forms
 }
 
+/// Returns how programs escape `value` in addresses and in JSON, with something around it.
+fn escaped(value: &str) -> Vec<String> {
+    let percent = |plain: &str, small: bool, blank: &str| -> String {
+        let one = |byte: u8| match byte {
+            b' ' if !blank.is_empty() => blank.to_owned(),
+            byte if byte.is_ascii_alphanumeric() || plain.contains(char::from(byte)) => char::from(byte).to_string(),
+            byte if small => format!("%{byte:02x}"),
+            byte => format!("%{byte:02X}"),
+        };
+        value.bytes().map(one).collect()
+    };
+    let json = serde_json::to_string(value).expect("text");
+    let ascii: String = json
+        .chars()
+        .map(|c| {
+            if c.is_ascii() {
+                c.to_string()
+            } else {
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect()
+            }
+        })
+        .collect();
+    let html = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let forms = [
+        percent("-_.~", false, ""),
+        percent("-_.~", true, ""),
+        percent("-_.*", false, "+"),
+        percent("-_.!~*'()", false, ""),
+        percent("-_.~/:@", false, ""),
+        ascii.replace('/', "\\/"),
+        ascii,
+        html,
+        json,
+    ];
+    forms.into_iter().map(|form| format!("q={form}&x")).collect()
+}
+
 /// Says whether a part of the value, in any form, is still to be seen.
 fn leaks(shown: &str, value: &str) -> bool {
     let aligned = (0..3).map(|skip| general_purpose::STANDARD_NO_PAD.encode(&value.as_bytes()[skip..]));
@@ -102,6 +139,27 @@ proptest! {
         }
         let told = told.lock().expect("unpoisoned").clone();
         prop_assert_eq!(told, ["db/password"]);
+    }
+
+    #[test]
+    fn no_escaped_form_of_a_value_is_shown_wherever_the_stream_is_cut(value in "[!-~äß€🔒][ -~äß€🔒]{4,14}[!-~äß€🔒]") {
+        let (redactions, _) = redactions(&[("db/password", &value)]);
+        for text in escaped(&value) {
+            let shown = shown_however_cut(&redactions, &text);
+            prop_assert!(shown.contains("[redacted:db/password]"), "{text} gives {shown}");
+            prop_assert!(shown.len() <= "q=\"[redacted:db/password]\"&x".len(), "{text} gives {shown}");
+        }
+    }
+
+    #[test]
+    fn no_line_of_broken_base64_is_shown_wherever_the_stream_is_cut(value in "[!-~]{60,150}") {
+        let (redactions, _) = redactions(&[("key", &value)]);
+        let encoded = general_purpose::STANDARD.encode(&value);
+        for width in [64, 76] {
+            let lines: Vec<_> = encoded.as_bytes().chunks(width).map(String::from_utf8_lossy).collect();
+            let shown = shown_however_cut(&redactions, &lines.join("\n"));
+            prop_assert!(!leaks(&shown, &value), "{encoded} gives {shown}");
+        }
     }
 
     #[test]
