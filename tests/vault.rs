@@ -100,6 +100,58 @@ async fn an_identity_that_the_driver_signed_logs_in() {
     assert_eq!(error.kind(), Kind::Invalid, "{error}");
 }
 
+/// Returns whom the server takes a token for: entity, alias and the alias's metadata.
+async fn person(bao: &Bao, token: &SecretString) -> (String, String, Value) {
+    let (_, about) = bao.api("POST", "auth/token/lookup", Some(json!({"token": token.expose()}))).await;
+    let entity = about["data"]["entity_id"].as_str().expect("an entity").to_owned();
+    let known = bao.ok("GET", &format!("identity/entity/id/{entity}"), None).await;
+    let alias = &known["aliases"][0];
+    (entity, alias["name"].as_str().expect("a name").to_owned(), alias["metadata"].clone())
+}
+
+#[tokio::test]
+async fn each_allocation_is_somebody_of_its_own_and_a_namesake_elsewhere_changes_nothing() {
+    let (bao, client) = server();
+    let mut role = bao.ok("GET", "auth/jwt-nomad/role/timeline", None).await;
+    role["bound_claims"] = json!({"nomad_namespace": "elsewhere", "nomad_job_id": "timeline"});
+    bao.ok("POST", "auth/jwt-nomad/role/namesake", Some(role)).await;
+    for (namespace, word) in [("default", "ours"), ("elsewhere", "theirs")] {
+        bao.ok("POST", &format!("kv/data/{namespace}/timeline/own"), Some(json!({"data": {"word": word}}))).await;
+    }
+    let ours = log_in(&bao, &client).await.token;
+    let (entity, alias, metadata) = person(&bao, &ours).await;
+    assert_eq!(alias.len(), 32, "the allocation's id: {alias}");
+    for (name, value) in [("nomad_namespace", "default"), ("nomad_job_id", "timeline"), ("nomad_task", "web")] {
+        assert_eq!(metadata[name], value, "{metadata}");
+    }
+
+    let claims = json!({"nomad_namespace": "elsewhere"});
+    let jwt = SecretString::new(bao.nomad().sign("timeline", "web", "another-allocation", claims));
+    let theirs = client.login_jwt("jwt-nomad", "namesake", &jwt).await.expect("a session").token;
+    assert_ne!(person(&bao, &theirs).await.0, entity);
+    assert_eq!(person(&bao, &ours).await, (entity, alias, metadata), "the older token is still who it was");
+    for (token, own, foreign, word) in
+        [(&ours, "default", "elsewhere", "ours"), (&theirs, "elsewhere", "default", "theirs")]
+    {
+        let reply = read(&client, token, &format!("kv/data/{own}/timeline/own")).await.expect("its own");
+        assert_eq!(reply.data["data"]["word"], word);
+        let error = read(&client, token, &format!("kv/data/{foreign}/timeline/own")).await.expect_err("not its own");
+        assert_eq!(error.kind(), Kind::Denied, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn paths_that_differ_in_case_are_two_secrets() {
+    let (bao, client) = server();
+    for name in ["Case_1", "case_1", "CASE_1"] {
+        bao.ok("POST", &format!("kv/data/{name}"), Some(json!({"data": {"name": name}}))).await;
+    }
+    for name in ["Case_1", "case_1", "CASE_1"] {
+        let reply = read(&client, &root(&bao), &format!("kv/data/{name}")).await.expect("a secret");
+        assert_eq!(reply.data["data"]["name"], name);
+    }
+}
+
 #[tokio::test]
 async fn a_login_to_a_role_without_policies_succeeds() {
     let (bao, client) = server();

@@ -31,6 +31,30 @@ async fn a_pinned_version_stays() {
     bed.is_clean().await;
 }
 
+/// Version 1 hints at a life of 32 days; version 2 may say that a version will be deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn version_1_is_looked_at_like_any_other_and_a_deletion_to_come_is_noticed_when_it_has_come() {
+    let policy = "path \"old/*\" { capabilities = [\"read\"] }";
+    let bed = bed_with("", policy).await;
+    bed.bao.api("POST", "sys/mounts/old", Some(json!({"type": "kv", "options": {"version": "1"}}))).await;
+    bed.bao.ok("POST", "old/app", Some(json!({"word": "one"}))).await;
+    let metadata = "kv/metadata/default/timeline/passing";
+    bed.bao.ok("POST", metadata, Some(json!({"delete_version_after": "20s"}))).await;
+    put(&bed, "passing", json!({"word": "here"})).await;
+    let config = format!(
+        "secret \"old\" {{ path = \"old/app\" }}\n secret \"passing\" {{\n path = \"{}\"\n on_delete = \"remove\"\n }}",
+        path_of("passing")
+    );
+    let task = bed.task(&shell(SLEEP, &config));
+    bed.run(&task).await.expect("it starts");
+    assert_eq!(shown(&bed, "passing/word").as_deref(), Some(&b"here"[..]), "it is alive until then");
+    bed.bao.ok("POST", "old/app", Some(json!({"word": "two"}))).await;
+    until("the change is followed", || async { shown(&bed, "old/word").is_some_and(|word| word == b"two") }).await;
+    until("the deleted one goes", || async { shown(&bed, "passing/word").is_none() }).await;
+    bed.end(&task).await;
+    bed.is_clean().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn optional_secrets_come_and_defaults_stand_in() {
     let bed = bed_with("", "").await;

@@ -134,7 +134,9 @@ async fn ssh_certificates_are_read_and_believed_by_the_real_program_and_signed_a
     let key = || fs::read(file(&bed, "id/key")).ok();
     let before = key();
     until("a new key is signed", || async { key().is_some() && key() != before }).await;
-    assert!(Held::copy(&bed, "id").is_believed(&ca, "ops"), "what was signed anew is believed as well");
+    let anew = Held::copy(&bed, "id");
+    assert!(anew.about().contains("user certificate") && anew.about().contains("permit-pty"), "{}", anew.about());
+    assert!(anew.is_believed(&ca, "ops"), "what was signed anew is believed as well");
     bed.end(&task).await;
 
     for (more, named) in [
