@@ -3,9 +3,9 @@
 #[path = "support/tree.rs"]
 mod tree;
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
-use tree::{names_of_tests, root};
+use tree::{names_of_tests, root, rust_files};
 
 #[test]
 fn every_promise_names_tests_that_exist() {
@@ -24,4 +24,24 @@ fn every_promise_names_tests_that_exist() {
         seen += 1;
     }
     assert!(seen >= 25, "only {seen} promises");
+}
+
+/// The names between quotes behind `before` in all files of `folder`.
+fn named(folder: &str, before: &str) -> BTreeSet<String> {
+    let texts =
+        rust_files(&root().join(folder)).into_iter().map(|file| fs::read_to_string(file).expect("a source file"));
+    let names = |text: String| {
+        let names = text.split(before).skip(1).filter_map(|rest| rest.split('"').next());
+        names.map(|name| name.split(':').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    texts.flat_map(names).collect()
+}
+
+#[test]
+fn a_test_dies_at_each_point_of_death_in_the_source() {
+    let points = named("src", "fail_point(\"");
+    assert!(points.len() > 25, "{points:?}");
+    let tests: BTreeSet<String> = ["tests/e2e", "tests/images"].iter().flat_map(|folder| named(folder, "\"")).collect();
+    let unmet: Vec<_> = points.difference(&tests).collect();
+    assert!(unmet.is_empty(), "no test dies at {unmet:?}");
 }

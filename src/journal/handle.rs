@@ -96,6 +96,7 @@ impl Journal {
             let (done, _) = oneshot::channel();
             requests.send(Request { entry: Entry::new(key.clone(), step), done }).ok();
         }
+        fail_point("journal-noted");
     }
 
     /// Notes that nothing of a task is left; its lines go when the file is made short. An unknown task is fine.

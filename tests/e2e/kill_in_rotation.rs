@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     bed::{Bed, until},
     harness::runner::Run,
-    jobs,
+    jobs, times,
 };
 
 /// Two files of one secret, so that a mixed set would show.
@@ -125,15 +125,18 @@ fn read(container: &str) -> Option<String> {
 async fn a_kill_at_any_step_of_a_rotation_shows_whole_sets_and_loses_no_signal() {
     let change = "change_mode = \"signal\"\n change_signal = \"SIGHUP\"";
     let mut scene = Scene::new(NOTE_SIGNALS, change).await;
-    for (step, is_published) in [
+    let steps = [
         ("before-flip", false),
         ("tmpfs-filled", false),
         ("tmpfs-switched", true),
         ("after-flip", true),
         ("before-act", true),
         ("after-act", true),
-    ] {
-        scene.change_and_die_at(step, is_published).await;
+    ];
+    for _ in 0..times("KILL_ROUNDS", 1) {
+        for (step, is_published) in steps {
+            scene.change_and_die_at(step, is_published).await;
+        }
     }
     scene.end().await;
 }
@@ -141,8 +144,10 @@ async fn a_kill_at_any_step_of_a_rotation_shows_whole_sets_and_loses_no_signal()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_step_of_a_restart_ends_in_a_running_task() {
     let mut scene = Scene::new(NOTE_STARTS, "change_mode = \"restart\"").await;
-    for step in ["after-flip", "before-act", "restart-stopped", "after-act"] {
-        scene.change_and_die_at(step, true).await;
+    for _ in 0..times("KILL_ROUNDS", 1) {
+        for step in ["after-flip", "before-act", "restart-stopped", "after-act"] {
+            scene.change_and_die_at(step, true).await;
+        }
     }
     scene.end().await;
 }

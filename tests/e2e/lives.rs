@@ -61,6 +61,28 @@ async fn a_database_login_works_while_its_task_lives_and_no_longer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_near_its_longest_life_is_replaced_while_it_still_works() {
+    let refresh = "refresh {\n kv_poll = \"1s\"\n quiet = \"100ms\"\n longest = \"2s\"\n revoke_after = \"1h\"\n }";
+    let bed = Bed::new(refresh).await;
+    // The first renewal brings less than half of the first life, and eleven seconds are left then.
+    let mut role = bed.bao.ok("GET", "database/roles/timeline", None).await;
+    (role["default_ttl"], role["max_ttl"]) = ("30s".into(), "32s".into());
+    bed.bao.ok("POST", "database/roles/timeline", Some(role)).await;
+    let task =
+        bed.task(&jobs::shell(SLEEP, "secret \"db\" {\n path = \"database/creds/timeline\"\n splay = \"0s\"\n }"));
+    bed.run(&task).await.expect("it starts");
+    let (user, password) = login_of(&bed, &task).await;
+    let shown = bed.ram().join("data/db/username");
+    until("another account is shown", || async { fs::read_to_string(&shown).is_ok_and(|other| other != user) }).await;
+    works(&user, &password);
+    let (other, _) = login_of(&bed, &task).await;
+    assert_ne!(other, user);
+    dies(&user, &password).await;
+    bed.end(&task).await;
+    bed.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_container_that_is_ended_from_outside_ends_truly_and_its_credentials_with_it() {
     let bed = Bed::new("").await;
     let by: [(&[&str], i32); 3] = [(&["rm", "-f"], 137), (&["kill"], 137), (&["stop", "-t", "5"], 0)];

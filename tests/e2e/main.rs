@@ -20,6 +20,7 @@ mod apart;
 mod endings;
 mod figures;
 mod kill_in_end;
+mod kill_in_journal;
 mod kill_in_refresh;
 mod kill_in_rotation;
 mod kill_in_start;
@@ -32,5 +33,11 @@ mod reader;
 mod scripts;
 mod short;
 mod tls;
+mod unchanged;
 mod variables;
 mod wrong_input;
+
+/// Returns how often something is done: as often as the environment's `name` says, else as usual.
+fn times(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}

@@ -10,7 +10,7 @@ use strongbox::{
 
 use crate::{
     bed::{Bed, docker, inside, until},
-    jobs,
+    jobs, times,
 };
 
 /// Sets that are shown, unless `ROTATIONS` says how many.
@@ -80,7 +80,7 @@ async fn a_reader_sees_whole_sets_over_a_thousand_rotations() {
     let dir = tmpfs.create(&key).expect("a directory in RAM");
     let owner = Owner { uid: 0, gid: 0 };
     dir.publish(&set(1), owner, Generation(1)).expect("shown");
-    let rotations = std::env::var("ROTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROTATIONS);
+    let rotations = times("ROTATIONS", ROTATIONS);
     {
         let reader = Reader::start(&dir.bind_source());
         until("the reader reads", || async { reader.good() > 0 }).await;
