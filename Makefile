@@ -11,6 +11,8 @@ SHELL := /bin/bash
 LOCKED := $(if $(CI),--locked)
 # The tests kill the plugin at named points, which only this feature compiles in.
 FEATURES := --features fail-points
+# Counts of `make test-long`, where the tests' own are for every day.
+LONG := ROTATIONS=10000 IDENTITY_PAIRS=10000000 KILL_ROUNDS=5 PROPTEST_CASES=20000
 NOMAD ?= $(shell command -v nomad 2>/dev/null)
 
 # A developer's own servers must not reach the tests through the environment.
@@ -39,6 +41,11 @@ test: setup ## run all tests, the real parts included
 	$(CLEAN_ENV) cargo test $(LOCKED) $(FEATURES) </dev/null
 	@$(if $(NOMAD),$(MAKE) --no-print-directory test-nomad NOMAD=$(NOMAD),\
 	  echo 'nomad: none on PATH; `make test-nomad NOMAD=/path` runs the end-to-end suite')
+
+.PHONY: test-long
+test-long: setup ## run the tests that count for longer: 10,000 sets under readers, 10^7 names, five rounds of kills
+	$(CLEAN_ENV) $(LONG) cargo test $(LOCKED) $(FEATURES) --lib -- lease:: identity:: domain:: readers_see_whole_sets </dev/null
+	$(CLEAN_ENV) $(LONG) cargo test $(LOCKED) $(FEATURES) --test e2e -- reader:: kill_in_ </dev/null
 
 .PHONY: test-nomad
 test-nomad: setup ## run the end-to-end suite under a Nomad agent: NOMAD=/path/to/nomad
