@@ -95,7 +95,7 @@ async fn issue(
     deadline: Instant,
 ) -> Result<Vec<(RelPath, IssuedCertificate)>, DriverError> {
     let issued = asker.plan.certificates.iter().map(|plan| async move {
-        let issued = until(asker, deadline, || asker.issue(token, plan)).await?;
+        let issued = until(asker, deadline, || asker.issue_first(token, plan)).await?;
         Ok((plan.request.name.clone(), issued))
     });
     join_all(issued).await.into_iter().collect()

@@ -15,6 +15,7 @@ use std::{
 use serde_json::{Value, json};
 
 mod craft;
+mod grants;
 mod look;
 
 use super::{
@@ -74,14 +75,18 @@ struct Waiting {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
     /// The server said no, or nothing.
-    #[error("{what}: {}", source.reason())]
+    #[error("{what}: {}{hint}", source.reason())]
     Vault {
         /// What was asked for.
         what: String,
         /// Whether that was a login or a renewal, whose refusal says nothing about the thing itself.
         of_upkeep: bool,
+        /// The path that was asked, where one was.
+        path: Option<ServerPath>,
         /// What it said.
         source: Box<vault::Error>,
+        /// What else was found out about it.
+        hint: String,
     },
     /// The certificate is not the one that was asked for, or no key could be made.
     #[error("{what}: {source}")]
@@ -98,12 +103,20 @@ pub(super) enum AskError {
 
 impl AskError {
     pub(super) fn vault(what: impl Into<String>, source: vault::Error) -> Self {
-        Self::Vault { what: what.into(), of_upkeep: false, source: Box::new(source) }
+        let (what, source, hint) = (what.into(), Box::new(source), String::new());
+        Self::Vault { what, of_upkeep: false, path: None, source, hint }
+    }
+
+    /// As [`AskError::vault`], for what was asked of `path`.
+    pub(super) fn at(path: &ServerPath, what: impl Into<String>, source: vault::Error) -> Self {
+        let (what, source, hint) = (what.into(), Box::new(source), String::new());
+        Self::Vault { what, of_upkeep: false, path: Some(path.clone()), source, hint }
     }
 
     /// As [`AskError::vault`], for logins and renewals.
     pub(super) fn upkeep(what: impl Into<String>, source: vault::Error) -> Self {
-        Self::Vault { what: what.into(), of_upkeep: true, source: Box::new(source) }
+        let (what, source, hint) = (what.into(), Box::new(source), String::new());
+        Self::Vault { what, of_upkeep: true, path: None, source, hint }
     }
 
     /// Returns how the server refused, when it was the server.
@@ -287,9 +300,10 @@ impl Asker {
         self.parts.tell(TaskEvent::new(&self.plan.meta, text));
     }
 
-    /// As [`Asker::ask`]; what the task does without may be absent.
+    /// As [`Asker::ask`], and a denial says what the token may do. What the task does without may be absent.
     pub(super) async fn ask_first(&self, token: &SecretString, dependency: &Dependency) -> Result<Answer, AskError> {
-        match self.ask(token, dependency).await {
+        let outcome = self.ask(token, dependency).await;
+        match self.explain_denial(token, grants::wanted(dependency), outcome).await {
             Err(error) if error.is_loss() && self.plan.is_optional(dependency) => Ok(Answer::absent()),
             other => other,
         }
@@ -345,7 +359,7 @@ impl Asker {
         };
         let reply = reply.map_err(|source| {
             self.receipts.refused_answer(token, path, &source);
-            AskError::vault(format!("read {path}"), source)
+            AskError::at(path, format!("read {path}"), source)
         })?;
         fail_point("after-read");
         self.receipts.answered(token, path, &reply);
@@ -427,7 +441,7 @@ impl Asker {
         };
         self.plan.rules.check_path(&self.plan.meta, &path).map_err(|refused| self.refused_by_rule(&path, refused))?;
         let reply = self.request(token, dependency, &path).await;
-        reply.map(Some).map_err(|source| AskError::vault(format!("read {path}"), source))
+        reply.map(Some).map_err(|source| AskError::at(&path, format!("read {path}"), source))
     }
 
     /// Asks for several things side by side.
@@ -452,6 +466,16 @@ impl Asker {
         self.ask_each(token, wanted).await.map_err(DriverError::from)
     }
 
+    /// As [`Asker::issue`], and a denial says what the token may do.
+    pub(super) async fn issue_first(
+        &self,
+        token: &SecretString,
+        plan: &CertificatePlan,
+    ) -> Result<IssuedCertificate, AskError> {
+        let outcome = self.issue(token, plan).await;
+        self.explain_denial(token, grants::UPDATE, outcome).await
+    }
+
     /// Has a certificate issued, for a key made here unless the job leaves that to the server, and checks what came back.
     pub(super) async fn issue(
         &self,
@@ -467,7 +491,7 @@ impl Asker {
         let body = order.body(plan);
         let reply = self.vault.write(token, &plan.path, &body).await.map_err(|source| {
             self.receipts.refused_answer(token, &plan.path, &source);
-            AskError::vault(what(), source)
+            AskError::at(&plan.path, what(), source)
         })?;
         fail_point("after-issue");
         let issued = order.accept(&reply.data).map_err(|source| AskError::Pki { what: what(), source })?;

@@ -110,7 +110,7 @@ impl<'a> Keys<'a> {
         let token = self.loan.token(&asker, self.spec).await?;
         let deadline = Instant::now() + self.parts.settings.refresh.secrets_timeout;
         let dependency = Dependency::read(path.clone());
-        let answer = until(&asker, deadline, || asker.ask(&token, &dependency)).await?;
+        let answer = until(&asker, deadline, || asker.ask_first(&token, &dependency)).await?;
         let found = credential_of(&files::fields(&answer.value), Source::Vault(path.to_string()));
         found.map_err(|why| DriverError::new(Class::SecretMissing, format!("read {path}: it {why}")))
     }

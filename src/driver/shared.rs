@@ -183,6 +183,12 @@ impl Seats {
         own.policies.drain(..surplus);
     }
 
+    /// Returns the policies of a token, as far as they are known.
+    pub(super) fn policies(&self, token: &SecretString) -> Vec<String> {
+        let own = lock(&self.own);
+        own.policies.iter().find(|(known, _)| known == token).map(|(_, policies)| policies.clone()).unwrap_or_default()
+    }
+
     /// Notes that the server has let `token` read. Who looks next may take part.
     pub(super) fn prove(&self, token: &SecretString, dependency: &Dependency) {
         let mut own = lock(&self.own);

@@ -15,6 +15,7 @@ mod jobs;
 mod crafted;
 mod engines;
 mod files;
+mod grants;
 mod issue;
 mod kv;
 mod loss;

@@ -29,8 +29,9 @@ impl Asker {
         fail_point("before-issue");
         let body = ssh_body(dependency, pending.public_line());
         let reply = self.vault.write(token, &dependency.path, &body).await;
-        let reply =
-            reply.map_err(|source| AskError::vault(format!("SSH certificate from {}", dependency.path), source))?;
+        let reply = reply.map_err(|source| {
+            AskError::at(&dependency.path, format!("SSH certificate from {}", dependency.path), source)
+        })?;
         fail_point("after-issue");
         self.show_warnings(dependency.path.as_str(), &reply);
         let spec = SshSpec {
