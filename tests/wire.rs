@@ -273,6 +273,10 @@ async fn times_and_signals_are_checked_and_clamped() {
         let request = drivers::SignalTaskRequest { task_id: id.clone(), signal: bad.into() };
         assert_eq!(client.signal_task(request).await.refused().code(), Code::InvalidArgument);
     }
+    for good in ["sighup", "STRONGBOX_ROTATE", "strongbox_render"] {
+        let request = drivers::SignalTaskRequest { task_id: id.clone(), signal: good.into() };
+        client.signal_task(request).await.expect("taken");
+    }
     for command in [vec![], vec![String::new()]] {
         let request = drivers::ExecTaskRequest { task_id: id.clone(), command, timeout: None };
         assert_eq!(client.exec_task(request).await.refused().code(), Code::InvalidArgument);
@@ -284,6 +288,13 @@ async fn times_and_signals_are_checked_and_clamped() {
     let calls = wire.fake.calls();
     for call in ["0ns None", "86400s Some(SIGTERM)", "7s Some(SIGINT)"] {
         assert!(calls.contains(&format!("stop {id} {call}")), "{call}: {calls:?}");
+    }
+    for call in [
+        format!("signal {id} SIGHUP"),
+        format!("demand {id} STRONGBOX_ROTATE"),
+        format!("demand {id} STRONGBOX_RENDER"),
+    ] {
+        assert!(calls.contains(&call), "{call}: {calls:?}");
     }
     assert!(calls.contains(&format!("stats {id} 1s")), "{calls:?}");
 }

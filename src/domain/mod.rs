@@ -4,6 +4,7 @@
 
 mod change;
 mod container;
+mod demand;
 mod event;
 mod exec;
 mod exit;
@@ -25,6 +26,7 @@ pub use container::{
     ContainerOptions, Device, FileOptions, LimitOptions, Logging, MountKind, MountRequest, NetworkOptions, Protocol,
     PublishedPort, Pull, PullOptions, RegistryAuth, SecurityOptions, Ulimit, VolumeDriver,
 };
+pub use demand::Demand;
 pub use event::TaskEvent;
 pub use exec::{ExecOutput, ExecRequest, TerminalSize};
 pub use exit::ExitResult;

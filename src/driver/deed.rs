@@ -125,6 +125,9 @@ impl Keeper {
             }
             None => {}
         }
+        if self.holdings.unshown {
+            self.coalescer.note(Instant::now());
+        }
         self.schedule_retirement();
     }
 

@@ -172,7 +172,13 @@ fn class_of(error: &vault::Error) -> Class {
 
 impl From<AskError> for DriverError {
     fn from(error: AskError) -> Self {
-        match &error {
+        Self::from(&error)
+    }
+}
+
+impl From<&AskError> for DriverError {
+    fn from(error: &AskError) -> Self {
+        match error {
             AskError::Driver(inner) => inner.clone(),
             AskError::Pki { .. } => Self::new(Class::PkiMismatch, error.to_string()),
             AskError::Vault { what, source, .. } => {

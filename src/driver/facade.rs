@@ -13,7 +13,7 @@ use futures_util::stream::BoxStream;
 use super::{DriverError, ExecSession, Figures, Listen, Settings};
 use crate::{
     container::{CpuPercent, Stats},
-    domain::{ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec},
+    domain::{Demand, ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec},
 };
 
 /// The verbs of a task driver.
@@ -55,6 +55,9 @@ pub trait TaskDriver: Send + Sync + 'static {
 
     /// Sends a signal to a task's first process.
     async fn signal(&self, id: &TaskId, signal: Signal) -> Result<(), DriverError>;
+
+    /// Has a task's secrets looked after now instead of at their time, and says what is known of that at once.
+    async fn demand(&self, id: &TaskId, demand: Demand) -> Result<(), DriverError>;
 
     /// Runs a command inside a task; a `timeout` of zero means the driver's own limit.
     async fn exec(&self, id: &TaskId, command: Vec<String>, timeout: Duration) -> Result<ExecOutput, DriverError>;

@@ -68,7 +68,13 @@ pub(super) struct Holdings {
     pub retiring: Vec<Retiring>,
     /// What has ended while the server was away and is shown no more.
     #[serde(default)]
-    pub lapsed: Lapsed,
+    pub lapsed: Subset,
+    /// Whether something has changed that waits to be shown.
+    #[serde(default)]
+    pub unshown: bool,
+    /// What somebody wants anew and has not been obtained yet.
+    #[serde(default)]
+    pub demanded: Subset,
 }
 
 /// A value with the time that the server granted it.
@@ -128,9 +134,9 @@ pub(super) struct Retiring {
     pub replaced: Superseded,
 }
 
-/// What has ended, where a block shall not show it any more.
+/// Some of what is held.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Lapsed {
+pub(super) struct Subset {
     /// Answers.
     pub answers: BTreeSet<Dependency>,
     /// Certificates.
@@ -158,7 +164,7 @@ pub(super) struct Revocable {
     pub certificate: IssuedCertificate,
 }
 
-impl Lapsed {
+impl Subset {
     /// Adds `item`. Says whether it is new.
     pub fn insert(&mut self, item: &Item) -> bool {
         match item {
@@ -166,6 +172,26 @@ impl Lapsed {
             Item::Certificate(name) => self.certificates.insert(name.clone()),
             _ => false,
         }
+    }
+
+    /// Says whether `item` is one of them.
+    pub fn contains(&self, item: &Item) -> bool {
+        match item {
+            Item::Answer(dependency) => self.answers.contains(dependency),
+            Item::Certificate(name) => self.certificates.contains(name),
+            _ => false,
+        }
+    }
+
+    /// Says whether it is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.answers.is_empty() && self.certificates.is_empty()
+    }
+
+    /// Returns all of them.
+    pub fn items(&self) -> Vec<Item> {
+        let answers = self.answers.iter().cloned().map(Item::Answer);
+        answers.chain(self.certificates.iter().cloned().map(Item::Certificate)).collect()
     }
 
     /// Takes `item` out. Says whether it was there.
@@ -266,6 +292,13 @@ impl Answer {
     /// Says whether there never was anything.
     pub fn is_absent(&self) -> bool {
         self.value.is_null()
+    }
+
+    /// Says whether asking for it again only reads what is there: nothing is made by it, and so nothing need end.
+    pub fn is_read(&self, dependency: &Dependency) -> bool {
+        // What is lost has no lease any more; its value still says that it had one.
+        let was_lent = self.lease.is_some() || self.value["lease_id"].as_str().is_some_and(|id| !id.is_empty());
+        !was_lent && self.expiration().is_none() && !dependency.is_write()
     }
 
     /// Returns when the answer itself says that another one will be there: a password that the server rotates by itself, or a

@@ -14,11 +14,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    DriverError,
     act::Order,
     agenda::Agenda,
     asker::Asker,
     authorities,
     deed::{Deed, Progress},
+    demands::{Ask, Demands},
     holdings::{Answer, Holdings},
     masks::Masks,
     outage::Ending,
@@ -75,7 +77,9 @@ pub(super) struct Keeper {
     pub(super) coalescer: Coalescer,
     pub(super) dir: Arc<SecretsDir>,
     pub(super) owner: Owner,
-    pub(super) broken_render: bool,
+    pub(super) demands: Demands,
+    /// Why the newest set is not the visible one.
+    pub(super) unpublished: Option<DriverError>,
     /// Why the task must end, when it must.
     pub(super) doom: Option<String>,
     record: Record,
@@ -84,6 +88,7 @@ pub(super) struct Keeper {
 }
 
 enum Beat {
+    Asked(Ask),
     Due(Vec<Item>),
     Leave,
     News,
@@ -137,7 +142,8 @@ impl Keeper {
             coalescer,
             dir,
             owner,
-            broken_render: false,
+            demands: Demands::new(),
+            unpublished: None,
             doom: None,
             record,
             masks: Masks::default(),
@@ -165,9 +171,11 @@ impl Keeper {
         self.take_up_debts();
         if self.taken_over {
             resume::plan(&mut self);
+            self.take_up_demands();
         }
         loop {
             match self.next_beat(&leave).await {
+                Beat::Asked(ask) => self.take_demand(ask),
                 Beat::Due(items) => self.attend(items, &orders),
                 Beat::Leave => return self.holdings,
                 Beat::News => {}
@@ -176,6 +184,7 @@ impl Keeper {
                 Beat::Turn(item, turn) => self.refresh(item, turn).await,
             }
             self.follow_outage();
+            self.meet_demands().await;
             self.meet_doom(&orders);
         }
     }
@@ -183,11 +192,12 @@ impl Keeper {
     async fn next_beat(&mut self, leave: &CancellationToken) -> Beat {
         let due = self.agenda.next();
         // One change at a time is carried out; the next set waits for it, and gathers what comes meanwhile.
-        let settled = self.coalescer.ready_at().filter(|_| self.deed.is_idle());
+        let settled = self.coalescer.ready_at().filter(|_| self.deed.is_idle() && !self.demands.gathers());
         let never = Instant::now() + Duration::from_secs(86_400);
         tokio::select! {
             biased;
             () = leave.cancelled() => Beat::Leave,
+            ask = self.demands.next() => Beat::Asked(ask),
             progress = self.deed.progress() => Beat::Progress(progress),
             () = tokio::time::sleep_until(settled.unwrap_or(never)), if settled.is_some() => Beat::Settled,
             () = tokio::time::sleep_until(due.unwrap_or(never)) => Beat::Due(self.agenda.due()),
@@ -227,6 +237,7 @@ impl Keeper {
     /// Takes an answer in place of what was held.
     pub(super) fn hold(&mut self, dependency: Dependency, answer: Answer) {
         self.agenda.answer(&dependency, &answer);
+        self.holdings.demanded.answers.remove(&dependency);
         self.holdings.answers.insert(dependency, answer);
     }
 
@@ -238,6 +249,7 @@ impl Keeper {
 
     /// Writes the record; a failure is loud, because the next process would know less than this one.
     pub(super) fn save(&mut self) {
+        self.holdings.unshown = self.coalescer.ready_at().is_some();
         let values = self.record.hold(&self.holdings);
         // Before anything of it is shown to the task.
         self.masks.mask_values(values, &self.record.former);

@@ -31,6 +31,7 @@ mod asks;
 mod authorities;
 mod cursor;
 mod deed;
+mod demands;
 mod difference;
 mod doctor;
 mod error;

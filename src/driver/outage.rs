@@ -218,7 +218,8 @@ fn moment_of(at: Instant) -> String {
     at.map(moment).unwrap_or_else(|| "a distant time".to_owned())
 }
 
-fn moment(at: SystemTime) -> String {
+/// Words a moment.
+pub(super) fn moment(at: SystemTime) -> String {
     let at = OffsetDateTime::from(at);
     at.replace_nanosecond(0).unwrap_or(at).format(&Rfc3339).unwrap_or_default()
 }

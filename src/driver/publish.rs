@@ -27,7 +27,7 @@ impl Keeper {
         self.coalescer.reset();
         match self.render().await {
             Ok(rendered) => {
-                self.broken_render = false;
+                self.unpublished = None;
                 self.forget_unused(&rendered.used);
                 self.show(rendered);
             }
@@ -117,13 +117,14 @@ impl Keeper {
         self.failures.retain(|item, _| !unused(item));
         self.endings.retain(|item, _| !unused(item));
         self.holdings.lapsed.answers.retain(|dependency| used.contains(dependency));
+        self.holdings.demanded.answers.retain(|dependency| used.contains(dependency));
+        self.demands.retain(|item| !unused(item));
     }
 
     fn keep_old(&mut self, error: &DriverError) {
         self.agenda.set_in(Item::Publish, PUBLISH_PAUSE);
         tracing::warn!(task_id = %self.asker.plan.meta.id, %error, "The new set of files was not published; the old one stays");
-        if !self.broken_render {
-            self.broken_render = true;
+        if self.unpublished.replace(error.clone()).is_none() {
             self.asker.tell(format!("New secrets not published, the old files stay: {error}"));
         }
     }

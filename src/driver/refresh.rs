@@ -85,6 +85,7 @@ pub(super) async fn refresh(keeper: &mut Keeper, item: &Item, turn: Turn) -> boo
     match outcome {
         Ok(changed) => {
             turn.answered();
+            keeper.demands.tried(item, None);
             succeeded(keeper, item) | changed
         }
         Err(error) => {
@@ -93,6 +94,7 @@ pub(super) async fn refresh(keeper: &mut Keeper, item: &Item, turn: Turn) -> boo
                 false => turn.answered(),
             }
             failed(keeper, item, &error);
+            keeper.demands.tried(item, Some(&error));
             loss::notice(keeper, item, &error).await
         }
     }
@@ -142,8 +144,12 @@ pub(super) async fn log_in_anew(keeper: &mut Keeper) -> Result<bool, AskError> {
         keeper.holdings.superseded.tokens.push((old.value.accessor, old.value.token));
     }
     for (dependency, answer) in answers {
-        succeeded(keeper, &Item::Answer(dependency.clone()));
+        let item = Item::Answer(dependency.clone());
+        succeeded(keeper, &item);
         keeper.hold(dependency, answer);
+        // It is as new as anybody who waits in the queue for it could wish.
+        keeper.queue.retain(|waiting| *waiting != item);
+        keeper.demands.tried(&item, None);
     }
     keeper.save();
     Ok(true)
@@ -152,6 +158,9 @@ pub(super) async fn log_in_anew(keeper: &mut Keeper) -> Result<bool, AskError> {
 /// Renews a lease, or asks again.
 async fn answer(keeper: &mut Keeper, dependency: &Dependency) -> Result<bool, AskError> {
     let Some(held) = keeper.holdings.answers.get(dependency).cloned() else { return Ok(false) };
+    if keeper.holdings.demanded.answers.contains(dependency) {
+        return demanded(keeper, dependency, &held).await;
+    }
     let Some(lease) = &held.lease else { return ask_again(keeper, dependency, &held).await };
     if !lease.value.renewable {
         return ask_again(keeper, dependency, &held).await;
@@ -162,12 +171,7 @@ async fn answer(keeper: &mut Keeper, dependency: &Dependency) -> Result<bool, As
             ask_again(keeper, dependency, &held).await
         }
         Ok(granted) => {
-            if let Some(lease) = keeper.holdings.answers.get_mut(dependency).and_then(|answer| answer.lease.as_mut()) {
-                lease.renewed(granted);
-            }
-            if let Some(answer) = keeper.holdings.answers.get(dependency) {
-                keeper.agenda.answer(dependency, answer);
-            }
+            prolong(keeper, dependency, granted);
             Ok(false)
         }
         Err(error) if matches!(error.kind(), Some(Kind::LeaseGone | Kind::NotFound | Kind::NotRenewable)) => {
@@ -175,6 +179,30 @@ async fn answer(keeper: &mut Keeper, dependency: &Dependency) -> Result<bool, As
         }
         Err(error) => token_is_dead(keeper, error),
     }
+}
+
+/// Notes that the lease of an answer was renewed.
+fn prolong(keeper: &mut Keeper, dependency: &Dependency, granted: Duration) {
+    let Some(answer) = keeper.holdings.answers.get_mut(dependency) else { return };
+    if let Some(lease) = &mut answer.lease {
+        lease.renewed(granted);
+    }
+    keeper.agenda.answer(dependency, answer);
+}
+
+/// Asks anew for what is still good, because somebody wants that. While it fails, what is held is kept alive.
+async fn demanded(keeper: &mut Keeper, dependency: &Dependency, held: &Answer) -> Result<bool, AskError> {
+    let error = match ask_again(keeper, dependency, held).await {
+        Ok(changed) => return Ok(changed),
+        Err(error) => error,
+    };
+    if let Some(lease) = held.lease.as_ref().filter(|lease| lease.value.renewable && !error.is_silence()) {
+        let token = keeper.asker.token(&keeper.holdings).map_err(AskError::Driver)?;
+        if let Ok(granted) = keeper.asker.renew(&token, &lease.value.id, held).await {
+            prolong(keeper, dependency, granted);
+        }
+    }
+    Err(error)
 }
 
 /// Asks for the same thing once more; a leased one is a new credential, an unleased one may be unchanged.
@@ -189,6 +217,7 @@ async fn ask_again(keeper: &mut Keeper, dependency: &Dependency, held: &Answer) 
     let fresh = match asked {
         Ok(fresh) => fresh,
         Err(error) if error.is_loss() && held.is_absent() => {
+            keeper.holdings.demanded.answers.remove(dependency);
             keeper.agenda.answer(dependency, held);
             return Ok(false);
         }
@@ -214,6 +243,11 @@ async fn certificate(keeper: &mut Keeper, name: &RelPath) -> Result<bool, AskErr
     let (roots_changed, wait) = authorities::wait_before(keeper, &plan.mount, name).await;
     if let Some(wait) = wait {
         keeper.agenda.set_in(Item::Certificate(name.clone()), wait);
+        if keeper.holdings.demanded.certificates.contains(name) {
+            let text =
+                format!("Certificate {name} is replaced in {}s, when its new root is known to all", wait.as_secs());
+            keeper.asker.tell(text);
+        }
         return Ok(roots_changed);
     }
     let token = keeper.asker.token(&keeper.holdings).map_err(AskError::Driver)?;
@@ -222,6 +256,7 @@ async fn certificate(keeper: &mut Keeper, name: &RelPath) -> Result<bool, AskErr
         Err(error) => return token_is_dead(keeper, error),
     };
     keeper.agenda.certificate(name, &issued);
+    keeper.holdings.demanded.certificates.remove(name);
     if let Some(replaced) = keeper.holdings.certificates.insert(name.clone(), issued) {
         keeper.holdings.trust.entry(plan.mount.clone()).or_default().keep(&replaced);
         if keeper.holdings.revocable.contains_key(name) {
@@ -254,6 +289,10 @@ fn failed(keeper: &mut Keeper, item: &Item, error: &AskError) {
     if error.loss().is_some() && matches!(item, Item::Answer(_)) {
         let poll = keeper.asker.parts.settings.refresh.kv_poll;
         pause = if failure.is_loss() { poll } else { GONE_PAUSE.min(poll) };
+    }
+    // What is wanted anew is renewed by its tries.
+    if let (true, Some(end)) = (keeper.holdings.demanded.contains(item), keeper.agenda.end_of(item)) {
+        pause = pause.min(end.life / 2);
     }
     // What is lost has an event of its own, once that is certain.
     let is_loss = error.loss().is_some() && matches!(item, Item::Answer(_));

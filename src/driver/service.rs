@@ -21,7 +21,8 @@ use super::{
 use crate::{
     container,
     domain::{
-        ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec, fail_point,
+        Demand, ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec,
+        fail_point,
     },
 };
 
@@ -232,6 +233,18 @@ impl TaskDriver for Driver {
     async fn signal(&self, id: &TaskId, signal: Signal) -> Result<(), DriverError> {
         let task = self.tasks().get(id)?;
         Ok(self.parts().await?.engine.signal(&task.container, signal).await?)
+    }
+
+    async fn demand(&self, id: &TaskId, demand: Demand) -> Result<(), DriverError> {
+        let task = self.tasks().get(id)?;
+        self.acting_parts().await?;
+        let nothing = || {
+            let text = format!(
+                "task {id} has no secrets, certificates or templates that are kept fresh, so {demand} has nothing to do"
+            );
+            DriverError::new(Class::TaskConfigInvalid, text)
+        };
+        task.bell.ok_or_else(nothing)?.ring(id, demand).await
     }
 
     async fn exec(&self, id: &TaskId, command: Vec<String>, timeout: Duration) -> Result<ExecOutput, DriverError> {

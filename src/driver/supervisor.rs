@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     act::{self, Order, Told},
     cursor::CursorFile,
+    demands::Bell,
     finish,
     holdings::Holdings,
     keeper::Keeper,
@@ -45,6 +46,8 @@ pub(super) struct Task {
     pub meta: TaskMeta,
     /// Its container.
     pub container: ContainerId,
+    /// The way to the keeper of its secrets; absent where nothing is kept.
+    pub bell: Option<Bell>,
     /// When it started.
     pub started_at: SystemTime,
     /// How it ended, once it has.
@@ -130,6 +133,7 @@ impl Supervisor {
         let task = Task {
             meta: charge.meta.clone(),
             container: charge.container.clone(),
+            bell: charge.keeper.as_ref().map(Keeper::bell),
             started_at: charge.started_at,
             exit: exit_seen,
             released: released_seen,

@@ -27,6 +27,7 @@ use crate::{
 mod certificates;
 mod changes;
 mod clusters;
+mod demands;
 mod identities;
 mod outages;
 mod receipts;

@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Device, ExitResult, GivenDevices, HostMount, Isolation, LogPaths, Port, Resources, SecretString, Signal,
-        TaskEvent, TaskId, TaskMeta, TaskSpec,
+        Demand, Device, ExitResult, GivenDevices, HostMount, Isolation, LogPaths, Port, Resources, SecretString,
+        Signal, TaskEvent, TaskId, TaskMeta, TaskSpec,
     },
     driver::{AttributeValue, Class, DriverError, Fingerprint, Health, NetworkInfo, Started, TaskStatus, Usage},
 };
@@ -48,6 +48,22 @@ pub(super) fn duration(wire: Option<prost_types::Duration>, name: &str) -> Resul
 /// Reads a signal's name.
 pub(super) fn signal(text: &str) -> Result<Signal, Status> {
     text.parse().map_err(malformed)
+}
+
+/// What stands where an agent has a signal's name: it knows no other way to ask a running task for something.
+pub(super) enum Word {
+    /// Something for us.
+    Demand(Demand),
+    /// Something for the container.
+    Signal(Signal),
+}
+
+/// Reads a signal's name, or that of a demand.
+pub(super) fn word(text: &str) -> Result<Word, Status> {
+    match Demand::named(text) {
+        Some(demand) => Ok(Word::Demand(demand)),
+        None => signal(text).map(Word::Signal),
+    }
 }
 
 /// Reads who a task is.

@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    convert, exec, guard, metrics, network,
+    convert::{self, Word},
+    exec, guard, metrics, network,
     proto::drivers::{driver_server, *},
     schema, start,
     status::{malformed, status},
@@ -185,9 +186,12 @@ impl driver_server::Driver for Service {
 
     async fn signal_task(&self, request: Request<SignalTaskRequest>) -> Answer<SignalTaskResponse> {
         let SignalTaskRequest { task_id, signal } = request.into_inner();
-        let (id, signal) = (convert::task_id(&task_id)?, convert::signal(&signal)?);
+        let (id, word) = (convert::task_id(&task_id)?, convert::word(&signal)?);
         guard::attend("SignalTask", async {
-            self.driver.signal(&id, signal).await.map_err(refuse)?;
+            match word {
+                Word::Demand(demand) => self.driver.demand(&id, demand).await.map_err(refuse)?,
+                Word::Signal(signal) => self.driver.signal(&id, signal).await.map_err(refuse)?,
+            }
             Ok(Response::new(SignalTaskResponse {}))
         })
         .await

@@ -17,6 +17,7 @@ mod jobs;
 mod private_engine;
 
 mod apart;
+mod demands;
 mod endings;
 mod figures;
 mod kill_in_end;

@@ -17,7 +17,8 @@ use futures_util::{StreamExt, stream, stream::BoxStream};
 use strongbox::{
     container::{self, CpuPercent, CpuStats, ExecChunk, ExecInput, MemoryStats, OutputStream, Stats},
     domain::{
-        ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec, TerminalSize,
+        Demand, ExecOutput, ExecRequest, ExitResult, LogPaths, Signal, TaskEvent, TaskId, TaskMeta, TaskSpec,
+        TerminalSize,
     },
     driver::{
         AttributeValue, Class, DriverError, ExecNews, ExecSession, Figures, Fingerprint, Health, Listen, NetworkMade,
@@ -149,6 +150,12 @@ impl TaskDriver for Fake {
     async fn signal(&self, id: &TaskId, signal: Signal) -> Result<(), DriverError> {
         self.known(id)?;
         self.note(format!("signal {id} {signal}"));
+        Ok(())
+    }
+
+    async fn demand(&self, id: &TaskId, demand: Demand) -> Result<(), DriverError> {
+        self.known(id)?;
+        self.note(format!("demand {id} {demand}"));
         Ok(())
     }
 
