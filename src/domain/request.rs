@@ -56,6 +56,23 @@ pub enum KeyType {
     Rsa4096,
 }
 
+impl KeyType {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [Self::EcP256, Self::EcP384, Self::Ed25519, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+
+    /// Returns its name in jobs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::EcP256 => "ec-p256",
+            Self::EcP384 => "ec-p384",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+        }
+    }
+}
+
 /// What a certificate is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +104,9 @@ pub struct CertificateRequest {
     pub ttl: Option<Duration>,
     /// The kind of key.
     pub key_type: KeyType,
+    /// Whether the job names that kind. A key that the server makes is of it then; otherwise its role decides.
+    #[serde(default)]
+    pub names_key_type: bool,
     /// Whether the server makes the key, instead of signing for one that is made here.
     #[serde(default)]
     pub issue: bool,

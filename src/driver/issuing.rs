@@ -15,7 +15,8 @@ impl Order {
     /// Checks the names and, where the key is made here, makes it.
     pub(super) async fn prepare(plan: &CertificatePlan) -> Result<Result<Self, PkiError>, DriverError> {
         if plan.request.issue {
-            return Ok(pki::wanted(&plan.spec).map(Self::Issue));
+            let kind = plan.request.names_key_type.then_some(plan.request.key_type);
+            return Ok(pki::wanted(&plan.spec, kind).map(Self::Issue));
         }
         Ok(make_key(&plan.spec).await?.map(|pending| Self::Sign(Box::new(pending))))
     }

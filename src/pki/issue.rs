@@ -6,20 +6,22 @@ use rcgen::{KeyPair, PublicKeyData};
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{CertificateSpec, IssuedCertificate, PkiError, chain, check, csr::Names, pem};
+use super::{CertificateSpec, IssuedCertificate, PkiError, chain, check, csr::Names, key, pem};
+use crate::domain::KeyType;
 
 /// What an issuer is asked for when it makes the key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wanted {
     names: Names,
+    kind: Option<KeyType>,
 }
 
-/// Checks the names that a certificate with the server's key shall have. Its kind is the role's affair.
+/// Checks the names that a certificate with the server's key shall have. Without a `kind` its key is the role's affair.
 ///
 /// # Errors
 /// A name cannot stand in a certificate.
-pub fn wanted(spec: &CertificateSpec) -> Result<Wanted, PkiError> {
-    Ok(Wanted { names: Names::of(spec)? })
+pub fn wanted(spec: &CertificateSpec, kind: Option<KeyType>) -> Result<Wanted, PkiError> {
+    Ok(Wanted { names: Names::of(spec)?, kind })
 }
 
 /// Checks that key and certificate of an answer belong together and that the certificate lives, for an answer that a template
@@ -47,7 +49,7 @@ impl Wanted {
     /// Returns the request's body. None of the names has a comma, so that lists of text are safe.
     pub fn body(&self) -> Value {
         let Names { common_name, dns, ips, uri, ttl } = &self.names;
-        json!({
+        let mut body = json!({
             "common_name": common_name,
             "alt_names": dns.iter().map(String::as_str).collect::<Vec<_>>().join(","),
             "ip_sans": ips.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -56,7 +58,13 @@ impl Wanted {
             "ttl": ttl.map(|ttl| format!("{}s", ttl.as_secs())),
             "format": "pem",
             "private_key_format": "pkcs8",
-        })
+        });
+        // A server that lets its roles alone decide does not know these two and leaves them aside.
+        if let Some(kind) = self.kind {
+            let (kind, bits) = key::in_request(kind);
+            (body["key_type"], body["key_bits"]) = (json!(kind), json!(bits));
+        }
+        body
     }
 
     /// Takes the `data` of an issuer's answer, when it is the certificate that was asked for and the key belongs to it.
@@ -78,6 +86,11 @@ impl Wanted {
         let clean: Zeroizing<String> = pem::encode("PRIVATE KEY", &der);
         let Ok(key) = KeyPair::from_pem(&clean) else { return Err(unreadable) };
         let checked = check::check(data, &self.names, &key.subject_public_key_info(), now)?;
+        let made = key::describe(chain::parse(&checked.leaf)?.public_key());
+        if let Some(kind) = self.kind.filter(|kind| kind.name() != made) {
+            let wanted = format!("{}; a role whose key_type is not \"any\" makes its own kind", kind.name());
+            return Err(PkiError::mismatch("the kind of key", made, wanted));
+        }
         Ok(IssuedCertificate::new(checked, &clean))
     }
 }
@@ -93,10 +106,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        domain::KeyType,
-        pki::{Authority, key, request},
-    };
+    use crate::pki::{Authority, request};
 
     /// Answers as `issue` does, with the key of a request made here.
     fn answer(spec: &CertificateSpec) -> Value {
@@ -120,18 +130,42 @@ mod tests {
     fn a_key_that_belongs_to_its_certificate_is_taken() {
         for key_type in [KeyType::EcP256, KeyType::EcP384, KeyType::Ed25519, KeyType::Rsa2048] {
             let spec = CertificateSpec { key_type, ..spec() };
-            let issued = wanted(&spec).expect("names").accept(&answer(&spec)).expect("what was asked");
+            let issued = wanted(&spec, None).expect("names").accept(&answer(&spec)).expect("what was asked");
             assert!(issued.key_pem.expose().starts_with(b"-----BEGIN PRIVATE KEY-----\n"), "{key_type:?}");
         }
+    }
+
+    #[test]
+    fn a_key_of_another_kind_than_the_job_names_is_refused() {
+        for made in KeyType::ALL {
+            let answer = answer(&CertificateSpec { key_type: made, ..spec() });
+            for kind in KeyType::ALL {
+                let outcome = wanted(&spec(), Some(kind)).expect("names").accept(&answer);
+                assert_eq!(outcome.is_ok(), kind == made, "{made:?} for {kind:?}");
+                if let Err(error) = outcome {
+                    assert!(error.to_string().contains(made.name()) && error.to_string().contains(kind.name()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_kind_is_asked_for_only_when_the_job_names_one() {
+        let body = |kind| wanted(&spec(), kind).expect("names").body();
+        assert_eq!((body(None).get("key_type"), body(None).get("key_bits")), (None, None));
+        let asked = |kind| (body(Some(kind))["key_type"].clone(), body(Some(kind))["key_bits"].clone());
+        assert_eq!(asked(KeyType::EcP384), (json!("ec"), json!(384)));
+        assert_eq!(asked(KeyType::Ed25519), (json!("ed25519"), json!(0)));
+        assert_eq!(asked(KeyType::Rsa3072), (json!("rsa"), json!(3072)));
     }
 
     #[test]
     fn a_key_of_another_certificate_is_refused() {
         let mut data = answer(&spec());
         data["private_key"] = answer(&spec())["private_key"].take();
-        assert!(wanted(&spec()).expect("names").accept(&data).expect_err("another key").is_mismatch());
+        assert!(wanted(&spec(), None).expect("names").accept(&data).expect_err("another key").is_mismatch());
         data["private_key"] = json!("-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n");
-        assert!(wanted(&spec()).expect("names").accept(&data).is_err());
+        assert!(wanted(&spec(), None).expect("names").accept(&data).is_err());
     }
 
     #[test]
@@ -148,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_request_names_everything_and_nothing_twice() {
-        let body = wanted(&spec()).expect("names").body();
+        let body = wanted(&spec(), None).expect("names").body();
         assert_eq!(body["alt_names"], "web.example");
         assert_eq!(body["uri_sans"], json!(["spiffe://example/web"]));
         assert_eq!(body["exclude_cn_from_sans"], true);

@@ -2,6 +2,11 @@
 
 use aws_lc_rs::{encoding::AsBigEndian, signature::Ed25519KeyPair};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, RsaKeySize};
+use x509_parser::{
+    oid_registry::{OID_EC_P256, OID_NIST_EC_P384, OID_SIG_ED25519},
+    public_key::PublicKey,
+    x509::SubjectPublicKeyInfo,
+};
 use zeroize::Zeroizing;
 
 use super::{PkiError, pem};
@@ -30,6 +35,32 @@ pub(super) fn to_pem(key: &KeyPair, kind: KeyType) -> Result<Zeroizing<String>, 
         KeyType::EcP256 | KeyType::EcP384 | KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => {
             Ok(pem::encode("PRIVATE KEY", key.serialized_der()))
         }
+    }
+}
+
+/// Returns what an issuer calls a kind of key, and how many bits it has.
+pub(super) fn in_request(kind: KeyType) -> (&'static str, u32) {
+    match kind {
+        KeyType::EcP256 => ("ec", 256),
+        KeyType::EcP384 => ("ec", 384),
+        KeyType::Ed25519 => ("ed25519", 0),
+        KeyType::Rsa2048 => ("rsa", 2048),
+        KeyType::Rsa3072 => ("rsa", 3072),
+        KeyType::Rsa4096 => ("rsa", 4096),
+    }
+}
+
+/// Words which kind of key a certificate has, as a job would name it.
+pub(super) fn describe(key: &SubjectPublicKeyInfo<'_>) -> String {
+    let algorithm = &key.algorithm;
+    let curve = algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());
+    match (key.parsed(), curve) {
+        (Ok(PublicKey::RSA(rsa)), _) => format!("rsa-{}", rsa.key_size()),
+        (_, Some(curve)) if curve == OID_EC_P256 => KeyType::EcP256.name().to_owned(),
+        (_, Some(curve)) if curve == OID_NIST_EC_P384 => KeyType::EcP384.name().to_owned(),
+        (_, Some(curve)) => format!("a curve of its own ({curve})"),
+        _ if algorithm.algorithm == OID_SIG_ED25519 => KeyType::Ed25519.name().to_owned(),
+        _ => format!("another ({})", algorithm.algorithm),
     }
 }
 

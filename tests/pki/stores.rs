@@ -89,7 +89,7 @@ async fn java_serves_and_asks_with_the_stores_before_and_after_a_rotation() {
 async fn a_key_that_the_server_made_is_checked_and_delivered() {
     let (bao, client) = server();
     authority(&bao, "pki_issue").await;
-    let wanted = pki::wanted(&spec()).expect("names");
+    let wanted = pki::wanted(&spec(), None).expect("names");
     let path: ServerPath = "pki_issue/issue/any".parse().expect("a path");
     let reply = client.write(&SecretString::new(bao.root_token()), &path, &wanted.body()).await.expect("issued");
     let issued = wanted.accept(&reply.data).expect("what was asked");

@@ -88,6 +88,34 @@ async fn a_key_that_the_server_makes_matches_its_certificate_through_rotations()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_role_of_any_kind_makes_the_key_that_the_job_names_and_other_roles_must_agree() {
+    let bed = bed().await;
+    let kind = |kind: &str| shell(SLEEP, &format!("certificate \"server\" {{\n issue = true\n {kind}\n }}"));
+    let task = bed.task(&kind("key_type = \"rsa-3072\""));
+    let refused = bed.run(&task).await.expect_err("the role makes another");
+    assert!(
+        refused.message().contains("kind of key is ec-p256") && refused.message().contains("rsa-3072"),
+        "{refused}"
+    );
+
+    let mut role = bed.bao.ok("GET", "pki_int/roles/timeline", None).await;
+    (role["key_type"], role["key_bits"]) = (json!("any"), json!(0));
+    bed.bao.ok("POST", "pki_int/roles/timeline", Some(role)).await;
+    let task = bed.task(&kind(""));
+    let refused = bed.run(&task).await.expect_err("no kind is named");
+    assert!(refused.message().contains("key_type"), "{refused}");
+    for (named, shown) in [("ec-p384", "384 bit"), ("ed25519", "ED25519"), ("rsa-2048", "2048 bit")] {
+        let task = bed.task(&kind(&format!("key_type = \"{named}\"")));
+        bed.run(&task).await.expect("it starts");
+        let key = set(&bed).join("key.pem").display().to_string();
+        let about = openssl(&["pkey", "-in", &key, "-noout", "-text"]);
+        assert!(about.contains(shown), "{named}: {}", about.lines().next().unwrap_or_default());
+        bed.end(&task).await;
+    }
+    bed.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn files_of_one_pki_cert_are_of_one_issue_through_rotations() {
     let bed = bed().await;
     let file = |name: &str, field: &str| {

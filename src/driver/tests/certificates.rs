@@ -59,6 +59,7 @@ fn wants_certificate(bench: &Bench, formats: &[CertificateFormat]) -> TaskSpec {
         ip_sans: Vec::new(),
         ttl: Some(Duration::from_secs(60)),
         key_type: KeyType::EcP256,
+        names_key_type: false,
         issue: false,
         revoke: false,
         formats: formats.to_vec(),

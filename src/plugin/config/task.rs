@@ -100,9 +100,6 @@ impl Reader<'_> {
         let mount = self.path(&mut block, "certificate", label, "mount");
         let issue = block.flag("issue").unwrap_or_default();
         let key_type = key_type(&mut block);
-        if issue && key_type.is_some() {
-            block.flaw("key_type", "is given, but with issue the server makes the key by its role");
-        }
         let request = CertificateRequest {
             mount,
             role: block.text("role"),
@@ -111,6 +108,7 @@ impl Reader<'_> {
             ip_sans: addresses(&mut block),
             ttl: block.duration("ttl", TTL),
             key_type: key_type.unwrap_or_default(),
+            names_key_type: key_type.is_some(),
             issue,
             revoke: block.flag("revoke").unwrap_or_default(),
             formats: formats(&mut block),
@@ -208,20 +206,12 @@ fn formats(block: &mut Fields<'_>) -> Vec<CertificateFormat> {
 
 fn key_type(block: &mut Fields<'_>) -> Option<KeyType> {
     let text = block.text("key_type")?;
-    let kind = match text.as_str() {
-        "ec-p256" => KeyType::EcP256,
-        "ec-p384" => KeyType::EcP384,
-        "ed25519" => KeyType::Ed25519,
-        "rsa-2048" => KeyType::Rsa2048,
-        "rsa-3072" => KeyType::Rsa3072,
-        "rsa-4096" => KeyType::Rsa4096,
-        other => {
-            let known = "give ec-p256, ec-p384, ed25519, rsa-2048, rsa-3072 or rsa-4096";
-            block.flaw("key_type", format_args!("{} is unknown; {known}", quoted(other)));
-            return None;
-        }
-    };
-    Some(kind)
+    let kind = KeyType::ALL.into_iter().find(|kind| kind.name() == text);
+    if kind.is_none() {
+        let known = "give ec-p256, ec-p384, ed25519, rsa-2048, rsa-3072 or rsa-4096";
+        block.flaw("key_type", format_args!("{} is unknown; {known}", quoted(&text)));
+    }
+    kind
 }
 
 #[cfg(test)]
@@ -251,7 +241,14 @@ mod tests {
         assert!(error.contains("formats[1]") && error.contains("pem, pkcs12 or jks"), "{error}");
         let error = certificate(json!({"key_type": "rsa-1024"})).expect_err("refused");
         assert!(error.contains("key_type") && error.contains("rsa-4096"), "{error}");
-        let error = certificate(json!({"key_type": "ec-p384", "issue": true})).expect_err("refused");
-        assert!(error.contains("the server makes the key"), "{error}");
+    }
+
+    #[test]
+    fn a_kind_of_key_may_be_named_whoever_makes_it() {
+        for kind in KeyType::ALL {
+            let asked = certificate(json!({"key_type": kind.name(), "issue": true})).expect("a certificate");
+            assert_eq!((asked.key_type, asked.names_key_type), (kind, true));
+        }
+        assert!(!certificate(json!({"issue": true})).expect("a certificate").names_key_type);
     }
 }
