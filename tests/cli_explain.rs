@@ -104,6 +104,62 @@ fn each_request_is_told_with_the_rule_that_allows_it_and_its_line() {
 }
 
 #[test]
+fn the_registrys_credential_and_variables_are_told_with_the_settings_that_decide() {
+    let job = JOB.replace("image = \"shop:", "auth {\n vault = \"kv/data/shop/registry\"\n }\n image = \"shop:");
+    let job = job.replace("MORE", "kv/data/shop/more");
+    let plain = "secret \"db\" { path = \"kv/data/shop/${var.place}\" }";
+    assert!(job.contains(plain));
+    let env = "secret \"db\" {\n env = true\n change_mode = \"restart\"\n path = \"kv/data/shop/eu\"\n }";
+    let job = job.replace(plain, env);
+    let files = Files::new(&job);
+    let (allowed, text) = files.explain(&[]);
+    assert!(
+        !allowed && text.contains("  ok      auth: path \"kv/data/shop/registry\" by allow rule 1, line 6\n"),
+        "{text}"
+    );
+    assert!(text.contains("  REFUSED secret \"db\": env: values are not delivered as variables"), "{text}");
+    assert!(text.contains("  REFUSED secret \"db\": no allow rule for"), "{text}");
+
+    let open = CONFIG.replace("max_ttl = ", "deliver = [\"env\"]\n      max_ttl = ");
+    let open = open.replace("vault {", "delivery { allow_env = true }\n    vault {");
+    fs::write(files.path("config.hcl"), &open).expect("written");
+    let (allowed, text) = files.explain(&[]);
+    assert!(allowed && text.contains("  ok      secret \"db\": delivery \"env\" by delivery.allow_env\n"), "{text}");
+    assert!(text.contains("  ok      secret \"db\": delivery \"env\" by allow rule 1, line 7\n"), "{text}");
+    let (_, text) = files.explain(&["--json"]);
+    let told: Value = serde_json::from_str(&text).expect("JSON");
+    let settings: Vec<_> =
+        told[0]["requests"].as_array().expect("requests").iter().map(|one| &one["setting"]).collect();
+    assert!(settings.contains(&&"delivery.allow_env".into()), "{told}");
+}
+
+#[test]
+fn a_pull_of_a_task_without_secrets_needs_a_login_and_a_password_its_setting() {
+    let pull = |auth: &str| {
+        let config = format!("image = \"shop\"\n auth {{\n {auth}\n }}");
+        format!(
+            "job \"shop\" {{\n group \"front\" {{\n task \"web\" {{\n driver = \"strongbox\"\n config {{\n {config}\n }}\n }}\n }}\n}}"
+        )
+    };
+    let (allowed, text) = Files::new(&pull("vault = \"kv/data/shop/registry\"")).explain(&[]);
+    assert!(allowed && text.contains("  ok      login: role \"shop\" by allow rule 1"), "{text}");
+    let (allowed, text) = Files::new(&pull("vault = \"kv/data/other\"")).explain(&[]);
+    assert!(!allowed && text.contains("  REFUSED auth: no allow rule for"), "{text}");
+
+    let files = Files::new(&pull("username = \"u\"\n password = \"hush-hush\""));
+    let (allowed, text) = files.explain(&[]);
+    assert!(allowed && text.contains("  ok      auth: password in the job by registry.allow_inline\n"), "{text}");
+    let shut = CONFIG.replace("vault {", "registry { allow_inline = false }\n    vault {");
+    fs::write(files.path("config.hcl"), shut).expect("written");
+    let (allowed, text) = files.explain(&[]);
+    assert!(
+        !allowed && text.contains("  REFUSED auth: auth.password is not allowed: registry.allow_inline is off"),
+        "{text}"
+    );
+    assert!(!text.contains("hush-hush"), "{text}");
+}
+
+#[test]
 fn what_is_refused_is_told_with_the_reason_and_a_bad_exit() {
     let files = Files::new(&JOB.replace("MORE", "kv/data/other").replace("12h", "48h"));
     let (allowed, text) = files.explain(&["--var", "place=us"]);

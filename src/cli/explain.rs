@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{fail, write_to};
 use crate::{
-    driver::{self, Settings, Verdict},
+    driver::{self, DriverError, Ground, Settings, Verdict},
     plugin::{self, JobTask},
 };
 
@@ -69,7 +69,9 @@ fn explain(question: &Question) -> Result<(String, bool), Box<dyn Error>> {
 impl Explained {
     fn of(settings: &Settings, task: JobTask) -> Self {
         let verdicts = match &task.asks {
-            Ok(asks) => driver::explain(settings, &task.meta, asks).map_err(|error| error.to_string()),
+            Ok(asks) => {
+                driver::explain(settings, &task.meta, asks, task.auth.as_ref()).map_err(|error| error.to_string())
+            }
             Err(error) => Err(error.to_string()),
         };
         Self { task, verdicts }
@@ -112,9 +114,10 @@ impl Explained {
                 "block": verdict.block,
                 "asks": verdict.asks,
                 "allowed": verdict.outcome.is_ok(),
-                "rule": verdict.outcome.as_ref().ok(),
-                "line": verdict.outcome.as_ref().ok().and_then(|rule| line_of(*rule, lines)),
-                "reason": verdict.outcome.as_ref().err().map(ToString::to_string),
+                "rule": rule_of(verdict),
+                "line": rule_of(verdict).and_then(|rule| line_of(rule, lines)),
+                "setting": setting_of(verdict),
+                "reason": verdict.outcome.as_ref().err().map(DriverError::message),
             })).collect::<Vec<_>>(),
         })
     }
@@ -123,11 +126,26 @@ impl Explained {
 fn line(verdict: &Verdict, lines: &[usize]) -> String {
     let Verdict { block, asks, outcome } = verdict;
     match outcome {
-        Ok(rule) => {
+        Ok(Ground::Rule(rule)) => {
             let at = line_of(*rule, lines).map(|line| format!(", line {line}")).unwrap_or_default();
             format!("  ok      {block}: {asks} by allow rule {rule}{at}\n")
         }
-        Err(refused) => format!("  REFUSED {block}: {refused}\n"),
+        Ok(Ground::Setting(setting)) => format!("  ok      {block}: {asks} by {setting}\n"),
+        Err(refused) => format!("  REFUSED {block}: {}\n", refused.message()),
+    }
+}
+
+fn rule_of(verdict: &Verdict) -> Option<usize> {
+    match verdict.outcome {
+        Ok(Ground::Rule(rule)) => Some(rule),
+        Ok(Ground::Setting(_)) | Err(_) => None,
+    }
+}
+
+fn setting_of(verdict: &Verdict) -> Option<&'static str> {
+    match verdict.outcome {
+        Ok(Ground::Setting(setting)) => Some(setting),
+        Ok(Ground::Rule(_)) | Err(_) => None,
     }
 }
 

@@ -30,18 +30,8 @@ pub(super) struct Keys<'a> {
 /// A password where none may be written, or a path or role that no rule allows.
 pub(super) fn check(settings: &Settings, plan: &Plan, spec: &TaskSpec) -> Result<(), DriverError> {
     let Some(auth) = &spec.container.pull.auth else { return Ok(()) };
-    if auth.password.is_some() && !settings.images.registry.allow_inline {
-        let text = "auth.password is not allowed: registry.allow_inline is off; name a path on the secrets server in auth.vault";
-        return Err(DriverError::new(Class::PolicyRefused, text));
-    }
-    let Some(path) = &auth.vault else { return Ok(()) };
-    if settings.cluster(&plan.server).is_err() {
-        let text = "auth.vault: the plugin's configuration has no vault block; add one with an address";
-        return Err(DriverError::new(Class::PolicyRefused, text));
-    }
-    plan.rules.check_role(&plan.meta, &plan.role)?;
-    plan.rules.check_path(&plan.meta, path)?;
-    Ok(())
+    let refused = plan.verdicts_on_pull(settings, auth).into_iter().find_map(|verdict| verdict.outcome.err());
+    refused.map_or(Ok(()), Err)
 }
 
 impl<'a> Keys<'a> {

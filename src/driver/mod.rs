@@ -90,7 +90,7 @@ pub use asks::Asks;
 pub use doctor::{Finding, examine};
 pub use error::{Class, DriverError};
 pub use exec::{ExecNews, ExecSession};
-pub use explain::{Verdict, explain};
+pub use explain::{Ground, Verdict, explain};
 pub use facade::{
     AttributeValue, Fingerprint, Health, NetworkInfo, NetworkMade, NetworkRequest, Started, TaskDriver, TaskStatus,
     Usage,

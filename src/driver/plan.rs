@@ -72,14 +72,8 @@ impl Plan {
     /// Names the field and the rule, path or line that is at fault; nothing has been sent or created by then.
     pub(super) fn check(settings: &Settings, meta: &TaskMeta, asks: &Asks) -> Result<Self, DriverError> {
         let plan = Self::draft(settings, meta, asks)?;
-        // Variables are a weaker place than files, so the operator says twice that they are meant: here for the node, and in
-        // a rule for the task.
-        if plan.sets_variables() && !settings.delivery.allow_env {
-            let text = "env: values are not delivered as variables unless the operator's delivery.allow_env says so; leave env out and read the files";
-            return Err(DriverError::new(Class::PolicyRefused, text));
-        }
-        match plan.verdicts().into_iter().find_map(|verdict| verdict.outcome.err()) {
-            Some(refused) => Err(refused.into()),
+        match plan.verdicts(settings).into_iter().find_map(|verdict| verdict.outcome.err()) {
+            Some(refused) => Err(refused),
             None => Ok(plan),
         }
     }
@@ -155,8 +149,8 @@ impl Plan {
 
     /// Holds one request against the operator's rules.
     pub(super) fn check_dependency(&self, rules: &Rules, dependency: &Dependency) -> Result<(), PolicyRefused> {
-        let verdicts = self.verdicts_on(rules, String::new(), dependency);
-        verdicts.into_iter().find_map(|verdict| verdict.outcome.err()).map_or(Ok(()), Err)
+        let rulings = self.rulings_on(rules, dependency);
+        rulings.into_iter().find_map(|(_, ruling)| ruling.err()).map_or(Ok(()), Err)
     }
 
     /// Returns for each block the name that it makes, who may read that, and how it is kept up.

@@ -17,7 +17,7 @@ use super::{
     schema,
 };
 use crate::{
-    domain::TaskMeta,
+    domain::{RegistryAuth, TaskMeta},
     driver::{Asks, DriverError},
 };
 
@@ -31,6 +31,8 @@ pub struct JobTask {
     pub meta: TaskMeta,
     /// What it would ask for, or what is wrong with its config.
     pub asks: Result<Asks, DriverError>,
+    /// The credential that it names for its registry.
+    pub auth: Option<RegistryAuth>,
     /// Values that nobody can know before the job runs, such as a variable without a value.
     pub unknown: Vec<String>,
 }
@@ -90,22 +92,31 @@ fn tasks_of_group(group: &Block, job: &TaskMeta) -> Result<Vec<JobTask>, JobFile
         let meta = TaskMeta { group: name(group), name: name(task), ..job.clone() };
         let config = task.body().blocks().find(|block| block.identifier() == "config");
         let unknown = config.map(|config| unknown(config.body(), "")).unwrap_or_default();
-        Ok(JobTask { meta, asks: asks(config)?, unknown })
+        let (asks, auth) = match options(config)? {
+            Ok((asks, auth)) => (Ok(asks), auth),
+            Err(error) => (Err(error), None),
+        };
+        Ok(JobTask { meta, asks, auth, unknown })
     };
     group.body().blocks().filter(ours).map(task).collect()
 }
 
-fn asks(config: Option<&Block>) -> Result<Result<Asks, DriverError>, JobFileError> {
-    let Some(config) = config else { return Ok(Ok(Asks::default())) };
+type Options = (Asks, Option<RegistryAuth>);
+
+fn options(config: Option<&Block>) -> Result<Result<Options, DriverError>, JobFileError> {
+    let Some(config) = config else { return Ok(Ok(Options::default())) };
     let mut value: Value = hcl::from_body(config.body().clone())?;
     as_agents_send(&mut value, &schema::task_config());
     let options = config::task_options(&rmp_serde::to_vec_named(&value)?);
-    Ok(options.map(|options| Asks {
-        vault_role: options.vault_role,
-        server: options.server,
-        secrets: options.secrets,
-        certificates: options.certificates,
-        templates: options.templates,
+    Ok(options.map(|options| {
+        let asks = Asks {
+            vault_role: options.vault_role,
+            server: options.server,
+            secrets: options.secrets,
+            certificates: options.certificates,
+            templates: options.templates,
+        };
+        (asks, options.container.pull.auth)
     }))
 }
 

@@ -94,6 +94,7 @@ async fn a_node_tells_what_its_engine_has_and_what_its_operator_allows() {
     assert_eq!(text("cdi").split(',').filter(|dir| !dir.is_empty()).count(), cdi);
     assert_eq!(print.attributes["driver.strongbox.security.seccomp"], AttributeValue::Flag(true));
     assert_eq!(print.attributes["driver.strongbox.policy.allow_host_network"], AttributeValue::Flag(false));
+    assert_eq!(print.attributes["driver.strongbox.policy.delivery.allow_env"], AttributeValue::Flag(false));
     assert!(text("policy.allow_caps").contains("CHOWN") && !text("policy.allow_caps").contains("NET_RAW"));
     assert_eq!(print.health, Health::Unhealthy, "this bench has no secrets server");
     assert!(print.description.contains("add a vault block"), "{}", print.description);

@@ -121,6 +121,7 @@ impl Looker {
         let mut attributes = attributes::own(self.vault);
         attributes.extend(policy::attributes(&self.parts.settings.container));
         attributes.extend(policy::images(&self.parts.settings.images));
+        attributes.extend(policy::delivery(&self.parts.settings.delivery));
         let away = match (found, self.engine.take()) {
             (Found::Here(info), _) => {
                 self.engine = Some(*info);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use super::{attributes::named, text};
 use crate::{
     container::{LogPolicy, Modes, Policy, Volumes},
-    driver::{AttributeValue, Collect, ImageSettings},
+    driver::{AttributeValue, Collect, DeliverySettings, ImageSettings},
 };
 
 /// Returns every gate and limit. A new one does not compile until it is listed here.
@@ -129,6 +129,12 @@ pub(super) fn images(images: &ImageSettings) -> BTreeMap<String, AttributeValue>
     ])
 }
 
+/// Returns the ways besides files in which values reach tasks here.
+pub(super) fn delivery(delivery: &DeliverySettings) -> BTreeMap<String, AttributeValue> {
+    let DeliverySettings { allow_env } = delivery;
+    named([("policy.delivery.allow_env", flag(allow_env))])
+}
+
 fn flag(gate: &bool) -> AttributeValue {
     AttributeValue::Flag(*gate)
 }
@@ -147,5 +153,13 @@ mod tests {
         assert_eq!(told["driver.strongbox.policy.allow_host_network"], AttributeValue::Flag(false));
         assert_eq!(told["driver.strongbox.policy.memory_limit_mb"], text(""));
         assert_eq!(told["driver.strongbox.policy.tmp_size_mb"], AttributeValue::Number(64));
+    }
+
+    #[test]
+    fn whether_values_may_be_variables_is_told() {
+        for allow_env in [false, true] {
+            let told = delivery(&DeliverySettings { allow_env });
+            assert_eq!(told["driver.strongbox.policy.delivery.allow_env"], AttributeValue::Flag(allow_env));
+        }
     }
 }
