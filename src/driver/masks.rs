@@ -22,7 +22,13 @@ use crate::{
 /// How many replaced values are remembered, how long one may be, and all together.
 const FORMER: (usize, usize, usize) = (512, 16 << 10, 128 << 10);
 /// Fields of answers that are public and would be met in any output.
-const PUBLIC: [&str; 4] = ["private_key_type", "public_key", "serial_number", "signed_key"];
+const PUBLIC: [&str; 7] =
+    ["key-cert.pub", "key.pub", "last_vault_rotation", "private_key_type", "public_key", "serial_number", "signed_key"];
+/// What stands in PEM and is for everybody.
+const PUBLIC_PEM: [&str; 6] =
+    ["CERTIFICATE", "CERTIFICATE REQUEST", "PUBLIC KEY", "RSA PUBLIC KEY", "TRUSTED CERTIFICATE", "X509 CRL"];
+/// What lines of public SSH keys and certificates begin with.
+const PUBLIC_SSH: [&str; 5] = ["ecdsa-sha2-", "sk-ecdsa-sha2-", "sk-ssh-ed25519", "ssh-ed25519", "ssh-rsa"];
 
 /// What is masked in one task's output; clones are handles to the same. Without a switch for it nothing is.
 #[derive(Clone, Default)]
@@ -141,10 +147,10 @@ impl Found {
         }
     }
 
-    /// Adds every text in an answer; certificates are public.
+    /// Adds every text in an answer that is not for everybody.
     fn leaves(&mut self, name: &str, value: &Value, encoded: bool) {
         match value {
-            Value::String(text) if text.trim_start().starts_with("-----BEGIN CERTIFICATE") => {}
+            Value::String(text) if is_public(text) => {}
             Value::String(text) => {
                 self.add(name.to_owned(), SecretBytes::new(text.as_bytes()));
                 // What the server hands out in base64 is delivered as what it means.
@@ -164,6 +170,22 @@ impl Found {
             Value::Bool(_) | Value::Null | Value::Number(_) => {}
         }
     }
+}
+
+/// Says whether a text is for everybody by its form: certificates and public keys, and nothing beside them.
+fn is_public(text: &str) -> bool {
+    let is_pem = |label: &str| PUBLIC_PEM.contains(&label);
+    let mut labels = text.lines().filter_map(|line| line.trim().strip_prefix("-----BEGIN ")?.strip_suffix("-----"));
+    if let Some(first) = labels.next() {
+        return text.trim_start().starts_with("-----BEGIN ") && is_pem(first) && labels.all(is_pem);
+    }
+    let is_ssh = |line: &str| {
+        let mut words = line.split(' ');
+        let kind = words.next().is_some_and(|kind| PUBLIC_SSH.iter().any(|known| kind.starts_with(known)));
+        kind && words.next().is_some_and(|key| key.starts_with("AAAA"))
+    };
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).peekable();
+    lines.peek().is_some() && lines.all(is_ssh)
 }
 
 #[cfg(test)]
@@ -219,6 +241,29 @@ mod tests {
         let values = values(&Asks::default(), &held);
         let name = "transit/decrypt/x/plaintext";
         assert_eq!(names(&values), [(name, "aGVsbG8gd29ybGQ=".to_owned()), (name, "hello world".to_owned())]);
+    }
+
+    #[test]
+    fn what_is_for_everybody_is_not_masked_and_what_stands_beside_a_private_key_is() {
+        let pem = |label: &str| format!("-----BEGIN {label}-----\nMIIB\n-----END {label}-----\n");
+        let (cert, key) = (pem("CERTIFICATE"), pem("PRIVATE KEY"));
+        let answer = json!({ "data": {
+            "key": "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl\n-----END OPENSSH PRIVATE KEY-----\n",
+            "key.pub": "ssh-ed25519 AAAAC3Nz web\n",
+            "key-cert.pub": "ssh-ed25519-cert-v01@openssh.com AAAAIHNz web\n",
+            "ca": [cert, pem("X509 CRL")],
+            "chain": format!("{cert}{cert}"),
+            "known": "ssh-rsa AAAAB3Nz a\necdsa-sha2-nistp256 AAAAE2Vj b\n",
+            "csr": pem("CERTIFICATE REQUEST"),
+            "public": pem("PUBLIC KEY"),
+            "both": format!("{cert}{key}"),
+            "noted": format!("my password is hush\n{cert}"),
+            "phrase": "ssh-rsa is old",
+        } });
+        let values = values(&Asks::default(), &holdings("kv/x", answer));
+        let mut found: Vec<&str> = values.iter().map(|secret| secret.name.as_str()).collect();
+        found.sort_unstable();
+        assert_eq!(found, ["kv/x/both", "kv/x/key", "kv/x/noted", "kv/x/phrase"]);
     }
 
     #[test]
