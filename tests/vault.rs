@@ -470,3 +470,12 @@ async fn a_server_that_is_away_is_unavailable() {
     assert!(error.kind() == Kind::Unavailable && error.is_transient(), "{error}");
     assert!(error.to_string().contains("refused"), "{error}");
 }
+
+#[tokio::test]
+async fn a_token_roles_name_leads_nowhere_else() {
+    let (bao, client) = server();
+    for role in ["../../sys/seal", "a/b", "", ".."] {
+        let error = client.create_token(&root(&bao), role, &json!({})).await.expect_err("no name");
+        assert_eq!((error.kind(), error.status()), (Kind::Invalid, None), "{role:?}");
+    }
+}

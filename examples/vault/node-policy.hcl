@@ -1,5 +1,6 @@
-# What a node's own token may do: end what its tasks left behind, by ids from the driver's journal. It reads no secret, makes no
-# token, and lists nothing. Optional: without one, tasks' tokens are revoked by themselves and, failing that, expire.
+# For the hand of a person or a script on a node, after a reboot or the loss of the driver: it ends what tasks left behind, by ids from
+# the driver's journal. It reads no secret, makes no token, and lists nothing. The driver does not use it: it revokes tasks' tokens by
+# themselves, and what it cannot revoke expires.
 
 path "auth/token/lookup-accessor" {
   capabilities = ["update"]

@@ -83,6 +83,34 @@ async fn a_role_that_got_another_policy_is_asked_for_a_new_login_before_access_c
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_login_role_that_is_deleted_ends_what_was_leased_as_on_outage_says_and_all_is_fresh_when_it_is_back() {
+    let bed = Bed::with_lives("", "6s", "1h").await;
+    bed.bao.ok("POST", "kv/data/timeline", Some(json!({"data": {"word": "one"}}))).await;
+    let config = r#"
+        secret "app" { path = "kv/data/timeline" }
+        secret "db" {
+          path      = "database/creds/timeline"
+          on_outage = "degrade"
+        }"#;
+    let task = bed.task(&shell(SLEEP, config));
+    bed.run(&task).await.expect("it starts");
+    let role = bed.bao.ok("GET", "auth/jwt-strongbox/role/timeline", None).await;
+    bed.bao.ok("DELETE", "auth/jwt-strongbox/role/timeline", None).await;
+    let told = bed.event(&task, "could not be refreshed", Duration::from_secs(60)).await;
+    assert!(told.contains("The login with role timeline") && told.contains("what is held stays"), "{told}");
+    until("the token has ended by its time", || async { bed.tokens().await.is_empty() }).await;
+    until("what ended with it is removed", || async { shown(&bed, "db/username").is_none() }).await;
+    assert!(shown(&bed, "app/word").is_some(), "what is only read has no end");
+
+    bed.bao.ok("POST", "auth/jwt-strongbox/role/timeline", Some(role)).await;
+    bed.bao.ok("POST", "kv/data/timeline", Some(json!({"data": {"word": "two"}}))).await;
+    until("it is leased anew", || async { shown(&bed, "db/username").is_some() }).await;
+    until("it is read again", || async { shown(&bed, "app/word").is_some_and(|word| word == b"two") }).await;
+    bed.end(&task).await;
+    bed.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_secret_goes_stays_or_ends_the_task_as_the_job_says() {
     let bed = bed_with("", "").await;
     for name in ["kept", "gone", "anew"] {

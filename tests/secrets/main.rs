@@ -19,6 +19,7 @@ mod grants;
 mod issue;
 mod kv;
 mod loss;
+mod node;
 mod readers;
 mod shared;
 mod ssh;
