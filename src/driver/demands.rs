@@ -102,6 +102,11 @@ impl Demands {
         self.going.as_ref().is_some_and(|going| !going.untried.is_empty() && going.begun.elapsed() < GATHER)
     }
 
+    /// Says whether somebody waits for `item` now.
+    pub(super) fn waits_for(&self, item: &Item) -> bool {
+        self.going.as_ref().is_some_and(|going| going.untried.contains(item))
+    }
+
     /// Notes that `item` was asked for, and what came of it. A token that is dead is replaced first: its word is not the last.
     pub(super) fn tried(&mut self, item: &Item, trouble: Option<&AskError>) {
         let Some(going) = &mut self.going else { return };

@@ -211,6 +211,10 @@ async fn ask_again(keeper: &mut Keeper, dependency: &Dependency, held: &Answer) 
     let is_static =
         held.lease.is_none() && held.lost.is_none() && held.expiration().is_none() && !dependency.is_write();
     let asked = match is_static {
+        // What another task was answered a moment ago may be older than the wish.
+        true if keeper.demands.waits_for(&Item::Answer(dependency.clone())) => {
+            keeper.asker.look_alone(&token, dependency).await
+        }
         true => keeper.asker.look(&token, dependency).await,
         false => keeper.asker.ask(&token, dependency).await,
     };

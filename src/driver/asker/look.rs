@@ -29,6 +29,15 @@ impl Asker {
         }
     }
 
+    /// As [`Asker::look`], whatever another task has read.
+    pub(in crate::driver) async fn look_alone(
+        &self,
+        token: &SecretString,
+        dependency: &Dependency,
+    ) -> Result<Answer, AskError> {
+        self.answer(token, dependency).await
+    }
+
     /// Asks, and passes the answer on.
     async fn lead(&self, token: &SecretString, dependency: &Dependency, flight: Flight) -> Result<Answer, AskError> {
         let reply = self.read(token, dependency).await?;

@@ -73,6 +73,30 @@ async fn a_look_reads_what_can_be_read_makes_no_credential_and_shows_only_what_c
 }
 
 #[tokio::test]
+async fn a_look_on_demand_takes_no_answer_that_another_task_had_before() {
+    let bench = Bench::new();
+    let mut settings = bench.settings();
+    // An answer is passed on for a tenth of it.
+    settings.refresh.kv_poll = Duration::from_secs(5);
+    let driver = bench.driver_with(settings);
+    let specs = ["1", "2"].map(|attempt| TaskSpec { secrets: Vec::new(), ..bench.spec(attempt) });
+    for spec in &specs {
+        driver.start(spec.clone()).await.expect("it starts");
+    }
+    let before = bench.vault.count("read");
+    until("one of them looks for both", || bench.vault.count("read") > before).await;
+    bench.vault.put_kv(KV, json!({ "api_key": "second" }));
+    for spec in &specs {
+        driver.demand(&spec.meta.id, Demand::Render).await.expect("done");
+        assert_eq!(bench.file(spec, "app.env"), "KEY=second");
+    }
+    for spec in &specs {
+        driver.destroy(&spec.meta.id, true).await.expect("destroyed");
+    }
+    bench.is_clean().await;
+}
+
+#[tokio::test]
 async fn a_rotation_is_not_done_twice_while_the_container_is_told_of_it() {
     let bench = Bench::new();
     let (driver, mut spec) = (bench.driver_with(idle(&bench)), spec(&bench));
