@@ -47,7 +47,7 @@ impl Login {
             AuthMethod::AppRole { role_id, file, wrapped: true } => {
                 return child(Credential::Wrapped { role_id, file, store });
             }
-            AuthMethod::Cert { role, .. } => return child(Credential::Certificate { role }),
+            AuthMethod::Cert { role, files } => return child(Credential::Certificate { role, files }),
             AuthMethod::Token { file } => return child(Credential::Token { file }),
             AuthMethod::Driver { key_file, issuer, audience } => {
                 let key = NodeKey::load(&key_file)

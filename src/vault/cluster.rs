@@ -23,6 +23,7 @@ use super::{
     answer::{Standing, asked_pause, moved_to, standing},
     breaker::Breaker,
     endpoint::Call,
+    error::chain,
     http::{Answer, Exchange, Headers, TransportError, vault_client},
     retry::Backoff,
     traffic::Traffic,
@@ -65,13 +66,14 @@ enum Tried {
 impl Cluster {
     pub(super) fn new(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
+        // Before they are read in earnest: what changes in between is a change.
+        let digest = Mutex::new(settings.digest_of_files());
         let node = |url: Url| {
             let inner = RwLock::new(Arc::new(vault_client(&settings, &url)?));
             Ok(Node { url, inner, breaker: Breaker::default() })
         };
         let nodes = settings.urls()?.into_iter().map(node).collect::<Result<_, SettingsError>>()?;
         let traffic = Traffic::new(settings.max_in_flight, settings.max_rate);
-        let digest = Mutex::new(settings.digest_of_files());
         Ok(Self { nodes, current: AtomicUsize::new(0), traffic, floods: AtomicUsize::new(0), digest, settings })
     }
 
@@ -144,7 +146,14 @@ impl Cluster {
         }
         for node in &self.nodes {
             // Files that are being exchanged do not fit for a moment; the old ones stay until they do.
-            let Ok(fresh) = vault_client(&self.settings, &node.url) else { return };
+            let fresh = match vault_client(&self.settings, &node.url) {
+                Ok(fresh) => fresh,
+                Err(error) => {
+                    let error = chain(&error);
+                    tracing::warn!(error, "Files of trust have changed and do not fit; the ones before are used on");
+                    return;
+                }
+            };
             *node.inner.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
         }
         *self.digest.lock().unwrap_or_else(PoisonError::into_inner) = digest;

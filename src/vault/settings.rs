@@ -53,6 +53,20 @@ pub struct ClientCert {
     pub key_file: PathBuf,
 }
 
+impl ClientCert {
+    /// Returns a digest of both files, to tell when one has changed; nothing while one of them cannot be taken.
+    pub fn digest(&self) -> Option<String> {
+        let cert = read_public(&self.cert_file, CA_MAX).ok()?;
+        let key = read_private(&self.key_file, CA_MAX).ok()?;
+        let mut digest = Sha256::new();
+        for bytes in [cert, key] {
+            digest.update((bytes.len() as u64).to_be_bytes());
+            digest.update(&*bytes);
+        }
+        Some(hex::encode(digest.finalize()))
+    }
+}
+
 /// Why the server cannot be spoken with as configured; each names its setting.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {

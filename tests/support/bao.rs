@@ -54,13 +54,22 @@ pub struct Setup {
     pub db_ttl: String,
     /// Whether the database engine is wanted.
     pub database: bool,
+    /// Whether the server speaks TLS, and asks for a client's certificate without insisting on one.
+    pub tls: bool,
     /// Whether a Ctrl-C in the terminal is kept from the server, for a caller that cleans up after one by itself.
     pub apart: bool,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { job: "timeline".into(), token_period: "15m".into(), db_ttl: "1h".into(), database: true, apart: false }
+        Self {
+            job: "timeline".into(),
+            token_period: "15m".into(),
+            db_ttl: "1h".into(),
+            database: true,
+            tls: false,
+            apart: false,
+        }
     }
 }
 
@@ -87,7 +96,7 @@ impl Bao {
 
     /// Starts a server and configures it.
     pub fn configured_with(setup: &Setup) -> Self {
-        let mut bao = Self::start_as(false, setup.apart);
+        let mut bao = Self::start_as(setup.tls, setup.apart);
         bao.set_up(setup);
         bao
     }
@@ -102,6 +111,7 @@ impl Bao {
   vault {{
     address          = "{address}"
     allow_plain_http = true
+    {trust}
   }}
   auth {{
     method   = "driver"
@@ -118,8 +128,14 @@ impl Bao {
 }}"#,
             root = root.display(),
             address = address.unwrap_or(&self.address),
+            trust = self.trust(),
             key = self.node_key_file().display(),
         )
+    }
+
+    /// Returns the line of a server's block that says which CA to trust; nothing without TLS.
+    pub fn trust(&self) -> String {
+        if self.tls { format!("ca_file = \"{}\"", self.ca_file().display()) } else { String::new() }
     }
 
     /// Returns where the server is.
@@ -312,6 +328,9 @@ impl Bao {
         command.env("BAO_ADDR", &self.address).env("BAO_TOKEN", &self.root_token).env("CLI", part("STRONGBOX_BAO"));
         command.env("NOMAD_PUBKEY", nomad_public).env("NODE_PUBKEY", node_public);
         command.env("JOB", &setup.job).env("TOKEN_PERIOD", &setup.token_period).env("DB_TTL", &setup.db_ttl);
+        if self.tls {
+            command.env("VAULT_CACERT", self.ca_file());
+        }
         if setup.database {
             for name in ["HOST", "PORT", "USER", "PASSWORD"] {
                 command.env(format!("PG_{name}"), part(&format!("STRONGBOX_PG_{name}")));

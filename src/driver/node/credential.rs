@@ -11,15 +11,15 @@ use super::{
 };
 use crate::{
     domain::{SecretString, Session},
-    vault::{self, Kind, Vault, read_secret},
+    vault::{self, ClientCert, Kind, Vault, read_secret},
 };
 
 /// What the node proves itself with.
 pub(in super::super) enum Credential {
     /// An application role and a file with a secret id.
     AppRole { role_id: String, file: PathBuf },
-    /// The certificate that the connection shows.
-    Certificate { role: Option<String> },
+    /// The certificate that the connection shows, and where it lies.
+    Certificate { role: Option<String>, files: ClientCert },
     /// A token that somebody writes into a file and replaces there.
     Token { file: PathBuf },
     /// An application role and a file with a wrapping token that holds a secret id.
@@ -45,11 +45,16 @@ impl Credential {
         }
     }
 
-    /// Says whether the file that `held` came from has another content by now.
+    /// Says whether the files that `held` came from have another content by now.
     pub(super) fn has_changed(&self, held: &Held) -> bool {
-        let Self::Token { file } = self else { return false };
+        let stamp = match self {
+            Self::Token { file } => read_secret(file).ok().map(|token| stamp(&token)),
+            // A server renews a token only over a connection with the certificate that it was made with.
+            Self::Certificate { files, .. } => files.digest(),
+            Self::AppRole { .. } | Self::Wrapped { .. } => None,
+        };
         // One that is being exchanged, or gone for a moment, is no change.
-        read_secret(file).is_ok_and(|token| Some(stamp(&token)) != held.stamp)
+        stamp.is_some() && stamp != held.stamp
     }
 
     pub(super) async fn log_in(&self, vault: &dyn Vault, mount: &str) -> Result<Held, Refused> {
@@ -58,10 +63,7 @@ impl Credential {
                 let secret_id = read(file)?;
                 by_secret_id(vault, mount, role_id, &secret_id).await.map(held)
             }
-            Self::Certificate { role } => {
-                let session = vault.login_cert(mount, role.as_deref()).await;
-                session.map(held).map_err(|error| Refused::Vault("log in with the node's certificate", error))
-            }
+            Self::Certificate { role, files } => by_certificate(vault, mount, role.as_deref(), files).await,
             Self::Token { file } => take_token(vault, read(file)?).await,
             Self::Wrapped { role_id, file, store } => by_wrapped(vault, mount, role_id, file, store).await,
         }
@@ -77,6 +79,32 @@ fn read(file: &std::path::Path) -> Result<SecretString, Refused> {
 async fn by_secret_id(vault: &dyn Vault, mount: &str, role_id: &str, id: &SecretString) -> Result<Session, Refused> {
     let session = vault.login_approle(mount, role_id, id).await;
     session.map_err(|error| Refused::Vault("log in with the node's secret id", error))
+}
+
+async fn by_certificate(
+    vault: &dyn Vault,
+    mount: &str,
+    role: Option<&str>,
+    files: &ClientCert,
+) -> Result<Held, Refused> {
+    // Looked at first: files that change meanwhile are a change then, and no login is missed.
+    let stamp = files.digest();
+    match vault.login_cert(mount, role).await {
+        Ok(session) => Ok(Held { stamp, ..held(session) }),
+        Err(error) if error.is_transient() => Err(Refused::Vault("log in with the node's certificate", error)),
+        Err(error) => Err(Refused::Driver(not_taken(mount, role, files, &error))),
+    }
+}
+
+/// Names the file: the server says the same of a certificate of another CA, of a role's other names, and of no such role.
+fn not_taken(mount: &str, role: Option<&str>, files: &ClientCert, error: &vault::Error) -> DriverError {
+    let (file, reason) = (files.cert_file.display(), error.reason());
+    let role = role.map_or_else(|| "any role".to_owned(), |role| format!("role {role:?}"));
+    let text = format!(
+        "log in at auth/{mount} as {role} with client_cert_file {file}: {reason}; check that a CA of the role has signed this \
+         certificate, that it has not ended, and that the role allows its names"
+    );
+    DriverError::new(Class::AuthRefused { node: true }, text)
 }
 
 /// Takes over a token that an operator made: what it may live is asked of the server.

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::OpenOptionsExt, path::PathBuf};
 use serde_json::json;
 
 use super::*;
-use crate::vault::Memory;
+use crate::vault::{ClientCert, Memory};
 
 const LIFE: Duration = Duration::from_secs(600);
 
@@ -162,13 +162,24 @@ async fn a_foreign_wrapping_token_is_not_unwrapped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_certificate_logs_in() {
+async fn a_certificate_logs_in_and_one_that_is_replaced_logs_in_anew() {
     let node = Node::new();
     node.vault.certificate_login("cert", LIFE);
-    let login = node.login("cert", Credential::Certificate { role: Some("node".to_owned()) });
+    let files = ClientCert { cert_file: node.file("cert.pem", "one"), key_file: node.file("key.pem", "its key") };
+    let login = node.login("cert", Credential::Certificate { role: Some("node".to_owned()), files: files.clone() });
     node.mint(&login).await.expect("a token");
-    let stranger = node.login("elsewhere", Credential::Certificate { role: None });
-    assert!(stranger.token().await.expect_err("no certificate").to_string().contains("no client certificate"));
+    fs::remove_file(&files.key_file).expect("removed");
+    node.mint(&login).await.expect("files that are being exchanged are no change");
+    assert_eq!(node.vault.count("login"), 1);
+    node.file("key.pem", "the next one's key");
+    node.mint(&login).await.expect("a token");
+    node.mint(&login).await.expect("a token");
+    assert_eq!(node.vault.count("login"), 2);
+
+    let stranger = node.login("elsewhere", Credential::Certificate { role: None, files: files.clone() });
+    let error = stranger.token().await.expect_err("no certificate").to_string();
+    let file = format!("client_cert_file {}", files.cert_file.display());
+    assert!(error.contains("no client certificate") && error.contains(&file), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
