@@ -10,12 +10,12 @@ use std::{
 use serde_json::{Value, json};
 use strongbox::{
     domain::{SecretString, ServerPath, Session, TaskMeta},
-    vault::{Client, Error, Kind, Reply, Settings, TokenTerms, Vault},
+    vault::{Client, ClientCert, Error, Kind, Reply, Settings, TokenTerms, Vault},
 };
 
 #[path = "support/bao.rs"]
 mod bao;
-use bao::{Bao, Shared, psql};
+use bao::{Bao, Shared, psql, self_signed};
 
 static SHARED: Shared = Shared::new();
 
@@ -458,6 +458,33 @@ async fn a_ca_file_that_is_mended_needs_no_restart() {
     // The failure that meets the new file reads it; the next exchange trusts it.
     let first = client.health().await;
     assert!(first.is_ok() || client.health().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_take_the_nodes_certificate_is_not_said_to_be_untrusted() {
+    let bao = Bao::start_strict();
+    self_signed(bao.dir(), "other");
+    let at = |name: &str| bao.dir().join(name);
+    let (address, ca_file) = (bao.strict_address().to_owned(), Some(at("strict.pem")));
+    let with = |client_cert| Settings {
+        address: address.clone(),
+        ca_file: ca_file.clone(),
+        client_cert,
+        ..Settings::default()
+    };
+    let shown = ClientCert { cert_file: at("other.pem"), key_file: at("other.key") };
+    let other = Client::new(with(Some(shown))).expect("a client");
+    for client in [&other, &Client::new(with(None)).expect("a client")] {
+        let error = client.health().await.expect_err("not taken");
+        assert!(error.kind() == Kind::ClientRefused && error.is_transient(), "{error}");
+        assert!(error.to_string().contains("client_cert_file"), "{error}");
+    }
+    for ending in ["pem", "key"] {
+        fs::rename(at(&format!("client.{ending}")), at(&format!("other.{ending}"))).expect("replaced");
+    }
+    // The failure that meets the new files reads them; the next exchange shows them.
+    other.health().await.ok();
+    assert!(other.health().await.expect("an answer").ready());
 }
 
 #[tokio::test]

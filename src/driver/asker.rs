@@ -140,7 +140,7 @@ impl AskError {
     pub(super) fn is_silence(&self) -> bool {
         let Self::Vault { source, .. } = self else { return false };
         match source.kind() {
-            Kind::Sealed | Kind::Tls => true,
+            Kind::ClientRefused | Kind::Sealed | Kind::Tls => true,
             // Trouble of one engine behind the server comes as 500.
             Kind::Unavailable => matches!(source.status(), None | Some(429 | 502..=504)),
             _ => false,

@@ -165,7 +165,7 @@ fn class_of(error: &vault::Error) -> Class {
         vault::Kind::Deleted | vault::Kind::NotFound => Class::SecretMissing,
         vault::Kind::Malformed => Class::BackendMalformed,
         vault::Kind::Sealed | vault::Kind::Unavailable => Class::BackendUnavailable,
-        vault::Kind::Tls => Class::BackendTls,
+        vault::Kind::ClientRefused | vault::Kind::Tls => Class::BackendTls,
         vault::Kind::TooLarge => Class::SecretTooLarge,
     }
 }

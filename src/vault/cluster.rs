@@ -230,7 +230,7 @@ impl Cluster {
             Tried::Next(outcome, _) => self.report(action, at, *outcome),
             Tried::Failed(error) => {
                 let error = Error::transport(action, self.address_of(at), error);
-                if error.kind() == Kind::Tls {
+                if matches!(error.kind(), Kind::ClientRefused | Kind::Tls) {
                     self.reload_trust();
                 }
                 Err(error)

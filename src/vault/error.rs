@@ -14,6 +14,8 @@ const MESSAGES_MAX: usize = 4;
 pub enum Kind {
     /// The token lives, but its policies do not grant this; or the login was refused as a whole.
     Denied,
+    /// The server does not take the client certificate that it was shown, or wants one.
+    ClientRefused,
     /// The version of the secret was deleted or destroyed; the path is known.
     Deleted,
     /// The request itself is wrong: unknown role, refused identity, bad parameter.
@@ -125,7 +127,8 @@ impl Error {
 
     /// Says whether the same request may succeed later without anybody changing the request, the policy or the secret.
     pub fn is_transient(&self) -> bool {
-        self.passing || matches!(self.kind, Kind::Malformed | Kind::Sealed | Kind::Tls | Kind::Unavailable)
+        let kinds = [Kind::ClientRefused, Kind::Malformed, Kind::Sealed, Kind::Tls, Kind::Unavailable];
+        self.passing || kinds.contains(&self.kind)
     }
 }
 
@@ -140,6 +143,10 @@ impl Kind {
     fn words(self) -> &'static str {
         match self {
             Self::Denied => "permission denied by the server; check the role and its policies",
+            Self::ClientRefused => {
+                "the server does not take the node's client certificate, or wants one; check client_cert_file and the CAs that \
+                 the server takes"
+            }
             Self::Deleted => "the secret's version is deleted; undelete it or write a new one",
             Self::Invalid => "refused by the server",
             Self::LeaseGone => "the lease is revoked or expired",

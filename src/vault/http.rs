@@ -41,6 +41,9 @@ pub enum TransportError {
     /// The server was reached and could not prove who it is.
     #[error("{0}")]
     Tls(String),
+    /// The server was reached and does not take the certificate that it was shown, or was shown none.
+    #[error("{0}")]
+    Refused(String),
     /// The answer was cut off.
     #[error("the answer was cut off: {0}")]
     Cut(String),
@@ -57,6 +60,7 @@ impl TransportError {
         match self {
             Self::Timeout(_) | Self::Broken(_) | Self::Connect(_) | Self::Cut(_) => Kind::Unavailable,
             Self::Tls(_) => Kind::Tls,
+            Self::Refused(_) => Kind::ClientRefused,
             Self::TooLarge => Kind::TooLarge,
             Self::Request => Kind::Invalid,
         }
@@ -242,7 +246,10 @@ impl<'a> Exchange<'a> {
             return (TransportError::Timeout(self.limit), false);
         }
         let text = chain(&error);
-        let named = if is_about_trust(&error) {
+        let about_trust = about_trust(&error);
+        let named = if about_trust.is_some_and(is_refusal) {
+            TransportError::Refused(text)
+        } else if about_trust.is_some() {
             TransportError::Tls(text)
         } else if error.is_body() || error.is_decode() {
             TransportError::Cut(text)
@@ -264,18 +271,35 @@ fn dress(headers: &mut HeaderMap) {
     }
 }
 
-/// Says whether the cause is the server's certificate or the TLS between us.
-fn is_about_trust(error: &reqwest::Error) -> bool {
+/// Returns the cause, when it is the server's certificate or the TLS between us.
+fn about_trust(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(cause) = next {
-        if cause.is::<rustls::Error>() {
-            return true;
+        if let Some(found) = cause.downcast_ref() {
+            return Some(found);
         }
         // An I/O error that carries another one names that one's cause as its own, and so leaves it out.
         let carried = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next = carried.map_or_else(|| cause.source(), |carried| Some(carried));
     }
-    false
+    None
+}
+
+/// Says whether it is the server that does not trust us.
+fn is_refusal(error: &rustls::Error) -> bool {
+    use rustls::AlertDescription as Alert;
+    let rustls::Error::AlertReceived(alert) = error else { return false };
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::CertificateRequired
+    )
 }
 
 #[async_trait]

@@ -37,6 +37,8 @@ pub struct Bao {
     root_token: String,
     dir: TempDir,
     tls: bool,
+    /// Where it insists on a client's certificate.
+    strict: Option<String>,
     /// Whether accounts were made in PostgreSQL, which have to go before the server does.
     lends_accounts: bool,
     nomad: Option<NomadKey>,
@@ -87,6 +89,18 @@ impl Bao {
     /// Starts an empty server with TLS; [`Bao::ca_file`] is its CA.
     pub fn start_tls() -> Self {
         Self::start_as(true, false)
+    }
+
+    /// Starts an empty server that has a second door, [`Bao::strict_address`], which insists on a client's certificate: the one
+    /// in `client.pem` of its directory. The server's own, to be trusted there, is `strict.pem`.
+    pub fn start_strict() -> Self {
+        let tries = (0..5).find_map(|_| Self::try_start(false, false, true));
+        tries.expect("bao starts within its time; see its log above")
+    }
+
+    /// Returns where the server insists on a client's certificate.
+    pub fn strict_address(&self) -> &str {
+        self.strict.as_deref().expect("the server has such a door")
     }
 
     /// Starts a server and configures it for job `timeline`, the database included.
@@ -266,13 +280,13 @@ impl Bao {
 
     fn start_as(tls: bool, apart: bool) -> Self {
         // Between the choice of a port and the server's use of it somebody else may take it.
-        let tries = (0..5).find_map(|_| Self::try_start(tls, apart));
+        let tries = (0..5).find_map(|_| Self::try_start(tls, apart, false));
         tries.expect("bao starts within its time; see its log above")
     }
 
-    fn try_start(tls: bool, apart: bool) -> Option<Self> {
+    fn try_start(tls: bool, apart: bool, strict: bool) -> Option<Self> {
         let dir = tempfile::tempdir().expect("a directory");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let port = free_port();
         let root_token = format!("root-{}", hex::encode(rand::random::<[u8; 12]>()));
         let log = fs::File::create(dir.path().join("server.log")).expect("a log");
         let mut command = Command::new(part("STRONGBOX_BAO"));
@@ -281,6 +295,10 @@ impl Bao {
         if tls {
             command.args(["-dev-tls", &format!("-dev-tls-cert-dir={}", dir.path().display())]);
         }
+        let strict = strict.then(|| strict_door(dir.path()));
+        if strict.is_some() {
+            command.arg(format!("-config={}", dir.path().join("strict.hcl").display()));
+        }
         command.env_clear().env("HOME", dir.path()).env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log);
         if apart {
@@ -288,7 +306,7 @@ impl Bao {
         }
         let child = command.spawn().unwrap_or_else(|error| panic!("bao does not run ({error}); run `make setup`"));
         let address = format!("{}://127.0.0.1:{port}", if tls { "https" } else { "http" });
-        let bao = Self { child, address, root_token, dir, tls, lends_accounts: false, nomad: None, node: None };
+        let bao = Self { child, address, root_token, dir, tls, strict, lends_accounts: false, nomad: None, node: None };
         bao.wait_until_ready()
     }
 
@@ -387,6 +405,37 @@ impl NomadKey {
         }
         jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &self.key).expect("signed")
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+}
+
+/// Configures a door that insists on a client's certificate, and returns where it is.
+fn strict_door(dir: &Path) -> String {
+    self_signed(dir, "strict");
+    self_signed(dir, "client");
+    let (port, dir) = (free_port(), dir.display());
+    let text = format!(
+        r#"listener "tcp" {{
+  address                            = "127.0.0.1:{port}"
+  tls_cert_file                      = "{dir}/strict.pem"
+  tls_key_file                       = "{dir}/strict.key"
+  tls_client_ca_file                 = "{dir}/client.pem"
+  tls_require_and_verify_client_cert = true
+}}"#
+    );
+    fs::write(format!("{dir}/strict.hcl"), text).expect("written");
+    format!("https://127.0.0.1:{port}")
+}
+
+/// Makes a key and a certificate that it has signed itself, for loopback: `<name>.key` and `<name>.pem`.
+pub fn self_signed(dir: &Path, name: &str) {
+    let at = |ending: &str| dir.join(format!("{name}.{ending}")).display().to_string();
+    let (key, cert, subject) = (at("key"), at("pem"), format!("/CN={name}"));
+    let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", &subject];
+    let extensions = ["-addext", "basicConstraints=critical,CA:FALSE", "-addext", "subjectAltName=IP:127.0.0.1"];
+    openssl(&[&["req", "-x509", "-keyout", &key, "-out", &cert], &curve[..], &extensions[..]].concat());
 }
 
 fn make_node_key(private: &Path, public: &Path) -> NodeKey {

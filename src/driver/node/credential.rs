@@ -91,7 +91,10 @@ async fn by_certificate(
     let stamp = files.digest();
     match vault.login_cert(mount, role).await {
         Ok(session) => Ok(Held { stamp, ..held(session) }),
-        Err(error) if error.is_transient() => Err(Refused::Vault("log in with the node's certificate", error)),
+        // No wait mends a certificate that the server does not take on the connection, though it may be replaced.
+        Err(error) if error.is_transient() && error.kind() != Kind::ClientRefused => {
+            Err(Refused::Vault("log in with the node's certificate", error))
+        }
         Err(error) => Err(Refused::Driver(not_taken(mount, role, files, &error))),
     }
 }
