@@ -15,7 +15,7 @@ use super::{
     envelope::Envelope,
     http::Headers,
 };
-use crate::domain::{Accessor, Lease, LeaseId, SecretString, ServerPath, Session};
+use crate::domain::{Lease, LeaseId, SecretString, ServerPath, Session};
 
 /// A cluster reached over HTTP, as seen from one namespace. Cheap to clone; all clones share connections and caps.
 #[derive(Clone)]
@@ -152,16 +152,6 @@ impl Vault for Client {
         let auth = envelope.auth.ok_or_else(malformed)?;
         let orphan = auth.is_orphan();
         Ok(Minted { session: auth.into_session(None).ok_or_else(malformed)?, orphan })
-    }
-
-    async fn revoke_accessor(&self, token: &SecretString, accessor: &Accessor) -> Result<(), Error> {
-        let action = format!("revoke the token of accessor {accessor}");
-        let call = Call::post("auth/token/revoke-accessor", &json!({"accessor": accessor.0}));
-        match self.ask_with(&action, call, token, self.settings().request_timeout).await {
-            // Some servers say so instead of agreeing that it is dead.
-            Err(error) if error.messages().iter().any(|text| text.contains("invalid accessor")) => Ok(()),
-            other => other.map(|_| ()),
-        }
     }
 
     async fn lookup_wrapping(&self, wrapping: &SecretString) -> Result<Wrapping, Error> {

@@ -319,12 +319,6 @@ impl Vault for Memory {
         self.enter_with("mint", token)?.mint(token.expose(), role, terms)
     }
 
-    async fn revoke_accessor(&self, token: &SecretString, accessor: &Accessor) -> Result<(), Error> {
-        let mut state = self.enter_with("revoke", token)?;
-        state.end_token(&accessor.0.replacen("accessor-of-", "token-", 1));
-        Ok(())
-    }
-
     async fn lookup_wrapping(&self, wrapping: &SecretString) -> Result<Wrapping, Error> {
         self.enter("lookup")?.look_at_wrapping(wrapping.expose())
     }

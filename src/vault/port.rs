@@ -34,9 +34,6 @@ pub trait Vault: Send + Sync {
     /// Makes a token of token role `role`, with what `terms` ask for.
     async fn create_token(&self, token: &SecretString, role: &str, terms: &Value) -> Result<Minted, Error>;
 
-    /// Ends the token of that accessor and every lease it made. One that is dead already is a success.
-    async fn revoke_accessor(&self, token: &SecretString, accessor: &Accessor) -> Result<(), Error>;
-
     /// Asks what a wrapping token holds, without using it up.
     async fn lookup_wrapping(&self, wrapping: &SecretString) -> Result<Wrapping, Error>;
 
