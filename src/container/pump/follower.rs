@@ -109,10 +109,12 @@ impl Follower {
     async fn open(&mut self, extent: Extent) -> Result<LogStream, Error> {
         self.replay.again();
         self.extent = extent;
+        let batches = self.engine.logs(&self.id, &self.cursor, extent).await?;
+        // Only now: a container whose output cannot be read is tried again and again, and has no file either.
         if extent == Extent::Follow && self.turns.is_none() {
             self.turns = self.engine.log_file(&self.id).await.map(|path| Turns::of(path, SystemTime::now()));
         }
-        self.engine.logs(&self.id, &self.cursor, extent).await
+        Ok(batches)
     }
 
     /// Reads what an ended container has left, which most often is little. Without the last pieces the engine would go
