@@ -2,7 +2,12 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use super::{fingerprint::flaw, login::Login, node::Store, settings::Settings};
+use super::{
+    fingerprint::flaw,
+    login::Login,
+    node::Store,
+    settings::{AuthSettings, Settings},
+};
 use crate::{
     container::{Docker, Engine, EngineInfo},
     domain::{ServerName, TaskId},
@@ -26,7 +31,7 @@ pub struct Finding {
 pub async fn examine(settings: &Settings) -> Vec<Finding> {
     let mut findings = vec![root(), state_dir(&settings.journal.state_dir), ram(settings)];
     findings.push(engine(settings).await);
-    findings.push(Finding { what: "login", verdict: login(settings) });
+    findings.extend(logins(settings));
     findings.push(server(settings).await);
     findings.push(rules(settings));
     findings.push(Finding { what: "registry credentials", verdict: settings.images.registry.examine() });
@@ -86,15 +91,28 @@ fn summary(info: &EngineInfo) -> String {
     format!("{version}, API {api_version}, cgroup v{cgroup_version}, {storage_driver}")
 }
 
-fn login(settings: &Settings) -> Result<String, String> {
-    let Some(vault) = &settings.vault else {
-        return Err("no vault block in the configuration; add one with an address".to_owned());
+/// Looks at the login of each cluster.
+fn logins(settings: &Settings) -> Vec<Finding> {
+    let runtime_dir = &settings.tmpfs.runtime_dir;
+    let default = match &settings.vault {
+        Some(vault) => login(vault, &settings.auth, Store::below(runtime_dir, ServerName::DEFAULT)),
+        None => Err("no vault block in the configuration; add one with an address".to_owned()),
     };
+    let others = settings.clusters.iter().map(|(name, cluster)| {
+        let found = login(&cluster.vault, &cluster.auth, Store::below(runtime_dir, name));
+        let named = |text| format!("cluster {name:?}: {text}");
+        found.map(named).map_err(named)
+    });
+    std::iter::once(default).chain(others).map(|verdict| Finding { what: "login", verdict }).collect()
+}
+
+fn login(vault: &vault::Settings, auth: &AuthSettings, store: Store) -> Result<String, String> {
     let client = vault::Client::new(vault.clone()).map_err(|error| error.to_string())?;
-    let store = Store::below(&settings.tmpfs.runtime_dir, ServerName::DEFAULT);
-    let login = Login::new(&settings.auth, &(Arc::new(client) as Arc<dyn Vault>), store);
-    let login = login.map_err(|error| error.to_string())?;
-    Ok(format!("at auth/{} {}", login.mount, login.describe()))
+    let login = Login::new(auth, &(Arc::new(client) as Arc<dyn Vault>), store).map_err(|error| error.to_string())?;
+    match login.of_node().and_then(|node| node.flaw()) {
+        Some(flaw) => Err(format!("the node cannot log in yet: {flaw}")),
+        None => Ok(format!("at auth/{} {}", login.mount, login.describe())),
+    }
 }
 
 async fn server(settings: &Settings) -> Finding {
@@ -127,4 +145,27 @@ fn rules(settings: &Settings) -> Finding {
         many => Ok(format!("{many} allow rules")),
     };
     Finding { what: "rules", verdict }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::{AuthMethod, ClusterSettings, PkiSettings};
+
+    #[test]
+    fn a_credential_that_is_not_where_the_settings_say_is_told_for_each_cluster() {
+        let vault = vault::Settings { address: "http://127.0.0.1:8200".to_owned(), ..vault::Settings::default() };
+        let vault = vault::Settings { allow_plain_http: true, ..vault };
+        let auth = |name: &str| AuthSettings {
+            method: AuthMethod::Token { file: format!("/nonexistent/{name}").into() },
+            ..AuthSettings::default()
+        };
+        let cluster = ClusterSettings { vault: vault.clone(), auth: auth("far"), pki: PkiSettings::default() };
+        let mut settings = Settings { vault: Some(vault), auth: auth("near"), ..Settings::default() };
+        settings.clusters.insert("east".to_owned(), cluster);
+        let told: Vec<_> = logins(&settings).into_iter().map(|found| found.verdict.expect_err("no file")).collect();
+        assert_eq!(told.len(), 2);
+        assert!(told[0].contains("/nonexistent/near does not exist"), "{told:?}");
+        assert!(told[1].contains("cluster \"east\"") && told[1].contains("/nonexistent/far"), "{told:?}");
+    }
 }

@@ -68,8 +68,9 @@ impl Cluster {
         settings.check()?;
         // Before they are read in earnest: what changes in between is a change.
         let digest = Mutex::new(settings.digest_of_files());
+        let first = settings.to_begin_with();
         let node = |url: Url| {
-            let inner = RwLock::new(Arc::new(vault_client(&settings, &url)?));
+            let inner = RwLock::new(Arc::new(vault_client(&first, &url)?));
             Ok(Node { url, inner, breaker: Breaker::default() })
         };
         let nodes = settings.urls()?.into_iter().map(node).collect::<Result<_, SettingsError>>()?;

@@ -54,6 +54,16 @@ pub struct ClientCert {
 }
 
 impl ClientCert {
+    /// Looks whether both files can be taken now.
+    ///
+    /// # Errors
+    /// One of them cannot; the setting that names it, and why.
+    pub fn check(&self) -> Result<(), (&'static str, FileError)> {
+        read_public(&self.cert_file, CA_MAX).map_err(|error| ("client_cert_file", error))?;
+        read_private(&self.key_file, CA_MAX).map_err(|error| ("client_key_file", error))?;
+        Ok(())
+    }
+
     /// Returns a digest of both files, to tell when one has changed; nothing while one of them cannot be taken.
     pub fn digest(&self) -> Option<String> {
         let cert = read_public(&self.cert_file, CA_MAX).ok()?;
@@ -146,13 +156,20 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Checks every setting, the CA file's content included.
+    /// Checks every setting, the CA file's content included, and the node's certificate once it is there.
     pub fn check(&self) -> Result<(), SettingsError> {
         self.urls()?;
         self.check_words()?;
         self.check_limits()?;
         self.ca_certificates()?;
-        self.identity().map(|_| ())
+        self.to_begin_with().identity().map(|_| ())
+    }
+
+    /// Returns these settings without the node's certificate while that is not there: somebody may bring it later, and an
+    /// agent whose plugin refuses its settings does not start at all.
+    pub(super) fn to_begin_with(&self) -> Self {
+        let missing = |cert: &ClientCert| matches!(cert.check(), Err((_, FileError::Missing(_))));
+        Self { client_cert: self.client_cert.clone().filter(|cert| !missing(cert)), ..self.clone() }
     }
 
     /// Returns the addresses as URLs, if the servers may be spoken with there.

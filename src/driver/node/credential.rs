@@ -45,6 +45,18 @@ impl Credential {
         }
     }
 
+    /// Says which file is not there yet, or is not as it must be.
+    pub(super) fn flaw(&self) -> Option<String> {
+        match self {
+            Self::AppRole { file, .. } | Self::Token { file } => flaw_of(file),
+            Self::Certificate { files, .. } => {
+                files.check().err().map(|(setting, error)| format!("{setting}: {error}"))
+            }
+            // What was taken out is kept, and its wrapping is worth nothing any more.
+            Self::Wrapped { file, store, .. } => flaw_of(file).filter(|_| store.read().is_none()),
+        }
+    }
+
     /// Says whether the files that `held` came from have another content by now.
     pub(super) fn has_changed(&self, held: &Held) -> bool {
         let stamp = match self {
@@ -71,9 +83,15 @@ impl Credential {
 }
 
 fn read(file: &std::path::Path) -> Result<SecretString, Refused> {
-    read_secret(file).map_err(|error| {
-        Refused::Driver(DriverError::new(Class::AuthRefused { node: true }, format!("the node's credential: {error}")))
-    })
+    read_secret(file).map_err(unread)
+}
+
+fn unread(why: impl std::fmt::Display) -> Refused {
+    Refused::Driver(DriverError::new(Class::AuthRefused { node: true }, format!("the node's credential: {why}")))
+}
+
+fn flaw_of(file: &std::path::Path) -> Option<String> {
+    read_secret(file).err().map(|error| error.to_string())
 }
 
 async fn by_secret_id(vault: &dyn Vault, mount: &str, role_id: &str, id: &SecretString) -> Result<Session, Refused> {
@@ -87,6 +105,7 @@ async fn by_certificate(
     role: Option<&str>,
     files: &ClientCert,
 ) -> Result<Held, Refused> {
+    files.check().map_err(|(setting, error)| unread(format_args!("{setting}: {error}")))?;
     // Looked at first: files that change meanwhile are a change then, and no login is missed.
     let stamp = files.digest();
     match vault.login_cert(mount, role).await {

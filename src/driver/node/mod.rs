@@ -75,6 +75,11 @@ impl NodeLogin {
         self.credential.describe()
     }
 
+    /// Says which file of the credential is not there yet, or is not as it must be.
+    pub(super) fn flaw(&self) -> Option<String> {
+        self.credential.flaw()
+    }
+
     /// Returns what an operator must look into.
     pub(super) fn alarm(&self) -> Option<String> {
         self.alarm.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -183,6 +183,28 @@ async fn a_certificate_logs_in_and_one_that_is_replaced_logs_in_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_certificate_that_is_not_there_yet_is_named_and_taken_once_it_is() {
+    let node = Node::new();
+    node.vault.certificate_login("cert", LIFE);
+    let at = |name: &str| node.folder.path().join(name);
+    let files = ClientCert { cert_file: at("cert.pem"), key_file: at("key.pem") };
+    let login = node.login("cert", Credential::Certificate { role: None, files: files.clone() });
+    let flaw = login.flaw().expect("it is not there");
+    assert!(flaw.contains("client_cert_file") && flaw.contains(&*files.cert_file.to_string_lossy()), "{flaw}");
+    let error = login.token().await.expect_err("no certificate").to_string();
+    assert!(error.contains(&flaw), "{error}");
+    assert_eq!(node.vault.count("login"), 0);
+    node.file("cert.pem", "one");
+    assert!(login.flaw().is_some_and(|flaw| flaw.contains("client_key_file")));
+    node.file("key.pem", "its key");
+    assert_eq!(login.flaw(), None);
+    while login.token().await.is_err() {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+    assert_eq!(node.vault.count("login"), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_token_file_is_read_anew_when_it_has_changed() {
     let node = Node::new();
     let (one, two) = (node.vault.operator_token(LIFE), node.vault.operator_token(LIFE));

@@ -203,7 +203,8 @@ fn by_token(block: &mut Fields<'_>) -> AuthMethod {
     AuthMethod::Token { file: node_file(block, "token_file") }
 }
 
-/// Reads the name of a file that may come later: credentials are put there by others, and are read at each login.
+/// Reads the name of a file that may come later: credentials are put there by others, and are read at each login. What is
+/// missing is told by `check` and at the login; refused here, it would keep the whole agent from starting.
 fn node_file(block: &mut Fields<'_>, name: &'static str) -> PathBuf {
     match block.text(name) {
         Some(file) => absolute(block, name, file),
@@ -256,4 +257,39 @@ fn pki(fields: &mut Fields<'_>) -> PkiSettings {
     };
     block.finish();
     settings
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::{Value, json};
+
+    use super::super::plugin::settings;
+
+    fn read(config: &Value) -> Result<(), String> {
+        let bytes = rmp_serde::to_vec_named(config).expect("msgpack");
+        settings(&bytes).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn by_certificate(address: &str, dir: &Path) -> Value {
+        let auth = json!({
+            "method": "cert", "client_cert_file": dir.join("node.pem"), "client_key_file": dir.join("node.key"),
+        });
+        json!({ "vault": { "address": address, "allow_plain_http": true }, "auth": auth })
+    }
+
+    #[test]
+    fn the_nodes_certificate_may_come_later_but_must_be_one_when_it_is_there() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = by_certificate("https://vault:8200", dir.path());
+        assert_eq!(read(&config), Ok(()));
+        fs::write(dir.path().join("node.pem"), "no certificate").expect("written");
+        assert_eq!(read(&config), Ok(()), "its key may still come");
+        let key = dir.path().join("node.key");
+        fs::write(&key, "no key").expect("written");
+        fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
+        let refused = read(&config).expect_err("no PEM");
+        assert!(refused.contains("client_cert_file") && refused.contains("client_key_file"), "{refused}");
+    }
 }
