@@ -190,7 +190,9 @@ impl Settings {
             let why = "is not a URL; give one such as \"https://vault.example:8200\"";
             SettingsError::Address { address: "…".to_owned(), why }
         })?;
-        match flaw(&url, self.allow_plain_http) {
+        let without_tls = "is plain http, where no certificate is shown; use https with auth method \"cert\" and its client_cert_file";
+        let shows_none = url.scheme() == "http" && self.client_cert.is_some();
+        match flaw(&url, self.allow_plain_http).or_else(|| shows_none.then_some(without_tls)) {
             None => Ok(url),
             Some(why) => Err(SettingsError::Address { address: without_password(url), why }),
         }

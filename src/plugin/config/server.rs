@@ -292,4 +292,20 @@ mod tests {
         let refused = read(&config).expect_err("no PEM");
         assert!(refused.contains("client_cert_file") && refused.contains("client_key_file"), "{refused}");
     }
+
+    #[test]
+    fn a_login_by_certificate_wants_https_at_every_address() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let plain = by_certificate("http://127.0.0.1:8200", dir.path());
+        let mut second = by_certificate("https://vault:8200", dir.path());
+        second["vault"] =
+            json!({ "addresses": ["https://vault:8200", "http://127.0.0.1:8200"], "allow_plain_http": true });
+        let cluster = json!({
+            "address": "http://127.0.0.1:8200", "allow_plain_http": true, "auth": plain["auth"].clone(),
+        });
+        for config in [plain, second, json!({ "cluster": { "east": cluster } })] {
+            let refused = read(&config).expect_err("no TLS");
+            assert!(refused.contains("http://127.0.0.1:8200") && refused.contains("client_cert_file"), "{refused}");
+        }
+    }
 }
