@@ -14,10 +14,11 @@ use crate::{
 async fn a_kill_at_any_step_of_an_end_loses_neither_the_exit_code_nor_a_revocation() {
     let bed = Bed::with_lives("", "1h", "1h").await;
     bed.bao.ok("POST", "kv/data/timeline", Some(json!({ "data": { "api_key": "a-key" } }))).await;
-    let script = "trap 'exit 7' TERM; while :; do sleep 1 & wait $!; done";
+    let script = "trap 'exit 7' TERM; touch /local/ready; while :; do sleep 1 & wait $!; done";
     for step in ["stopped", "ended", "before-revoke", "after-revoke", "wiped", "removed"] {
         let task = bed.task(&jobs::shell(script, ONE_OF_EACH));
         bed.run(&task).await.expect("it starts");
+        until("the script is ready", || async { task.dir.local.join("ready").exists() }).await;
         let user = bed.sh(&task, "cat /run/secrets/db/username").await;
         let password = bed.sh(&task, "cat /run/secrets/db/password").await;
 
