@@ -13,6 +13,11 @@
 #   JOB, NAMESPACE                another job, made after the same pattern; default timeline, default
 #   TOKEN_PERIOD, DB_TTL          shorter lives, for trying rotation; default 15m, 1h
 set -euo pipefail
+
+# What the caller names is meant from where the caller stands.
+for name in JWKS_CA NOMAD_PUBKEY NODE_PUBKEY NODE_TOKEN_FILE; do
+  [ -z "${!name:-}" ] || printf -v "$name" %s "$(realpath -m -- "${!name}")"
+done
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 job=${JOB:-timeline} namespace=${NAMESPACE:-default}
