@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 mod craft;
 mod grants;
 mod look;
+mod versions;
 
 use super::{
     Class, DriverError,
@@ -40,7 +41,7 @@ use crate::{
     journal::Step,
     pki::{self, IssuedCertificate, PkiError},
     template::Dependency,
-    vault::{self, Kind, KvMount, Reply, Vault},
+    vault::{self, Kind, Reply, Vault},
 };
 
 /// A start that waits so long for the server says so …
@@ -62,6 +63,7 @@ pub(super) struct Asker {
     announced: Arc<AtomicBool>,
     warned: Arc<AtomicBool>,
     waiting: Arc<Mutex<Waiting>>,
+    true_paths: Arc<versions::TruePaths>,
 }
 
 /// How long a start has been waiting.
@@ -199,6 +201,7 @@ impl Asker {
             announced: Arc::default(),
             warned: Arc::default(),
             waiting: Arc::default(),
+            true_paths: Arc::default(),
         })
     }
 
@@ -342,24 +345,15 @@ impl Asker {
     async fn read_now(&self, token: &SecretString, dependency: &Dependency) -> Result<Reply, AskError> {
         let path = &dependency.path;
         fail_point("before-read");
-        let reply = match self.request(token, dependency, path).await {
-            Err(error) if error.kind() == Kind::NotFound && !dependency.is_write() => {
-                match self.request_versioned(token, dependency).await {
-                    Ok(found) => found.ok_or(error),
-                    Err(refused) if dependency.is_list() && refused.kind() == Some(Kind::NotFound) => Err(error),
-                    Err(refused) => return Err(refused),
-                }
-            }
-            reply => reply,
-        };
+        let (asked, reply) = self.request_found(token, dependency).await?;
         let reply = match reply {
             // A list of nothing is an answer, as consul-template's users know it.
             Err(error) if dependency.is_list() && error.kind() == Kind::NotFound => Ok(nothing_listed()),
             reply => reply,
         };
         let reply = reply.map_err(|source| {
-            self.receipts.refused_answer(token, path, &source);
-            AskError::at(path, format!("read {path}"), source)
+            self.receipts.refused_answer(token, &asked, &source);
+            AskError::at(&asked, format!("read {asked}"), source)
         })?;
         fail_point("after-read");
         self.receipts.answered(token, path, &reply);
@@ -416,32 +410,6 @@ impl Asker {
             return self.vault.write(token, path, &body).await;
         }
         self.vault.read(token, path, &dependency.query).await
-    }
-
-    /// Tries `<mount>/data/<rest>` for what was not found at `<mount>/<rest>`, when that mount is KV version 2: users of
-    /// consul-template may leave `data` out. `None` when it is no such mount, or the token may not know.
-    async fn request_versioned(
-        &self,
-        token: &SecretString,
-        dependency: &Dependency,
-    ) -> Result<Option<Reply>, AskError> {
-        let Ok(Some(KvMount { mount, version: 2 })) = self.vault.kv_version(token, &dependency.path).await else {
-            return Ok(None);
-        };
-        let Some(rest) = dependency.path.as_str().strip_prefix(mount.as_str()).map(|rest| rest.trim_start_matches('/'))
-        else {
-            return Ok(None);
-        };
-        let within = if dependency.is_list() { "metadata" } else { "data" };
-        if rest.split('/').next() == Some(within) {
-            return Ok(None);
-        }
-        let Ok(path) = format!("{}/{within}/{rest}", mount.as_str().trim_end_matches('/')).parse() else {
-            return Ok(None);
-        };
-        self.plan.rules.check_path(&self.plan.meta, &path).map_err(|refused| self.refused_by_rule(&path, refused))?;
-        let reply = self.request(token, dependency, &path).await;
-        reply.map(Some).map_err(|source| AskError::at(&path, format!("read {path}"), source))
     }
 
     /// Asks for several things side by side.

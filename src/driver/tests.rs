@@ -350,6 +350,26 @@ async fn a_template_that_never_has_enough_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_path_without_data_is_looked_for_once() {
+    let bench = Bench::new();
+    let mut settings = bench.settings();
+    settings.rules = rules(Rule { paths: vec!["kv/**".into(), DB.into()], ..Rule::default() });
+    let driver = bench.driver_with(settings);
+    bench.vault.deny("kv/shop");
+    let mut spec = bench.spec("1");
+    spec.templates[0].source = "{{ with secret \"kv/shop\" }}{{ .Data.data.api_key }}{{ end }}".to_owned();
+    driver.start(spec.clone()).await.expect("it lies below data");
+    let asked = bench.vault.count("kv version");
+    for word in ["second", "third"] {
+        bench.vault.put_kv(KV, json!({ "api_key": word }));
+        until("the change arrives", || bench.file(&spec, "app.env") == word).await;
+    }
+    assert_eq!((asked, bench.vault.count("kv version")), (1, 1));
+    driver.destroy(&spec.meta.id, true).await.expect("destroyed");
+    bench.is_clean().await;
+}
+
+#[tokio::test]
 async fn what_no_rule_allows_is_refused_without_a_request() {
     let bench = Bench::new();
     let driver = bench.driver();

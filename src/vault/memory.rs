@@ -424,8 +424,11 @@ impl Vault for Memory {
     }
 
     async fn kv_version(&self, token: &SecretString, path: &ServerPath) -> Result<Option<KvMount>, Error> {
-        drop(self.enter_with("lookup", token)?);
-        Ok(Some(KvMount { mount: path.mount().to_owned(), version: 2 }))
+        let state = self.enter_with("kv version", token)?;
+        let data = self.place(&format!("{}/data/x", path.mount()).parse().expect("a path"));
+        let data = data.trim_end_matches('x');
+        let holds = state.kv.keys().any(|place| place.starts_with(data));
+        Ok(holds.then(|| KvMount { mount: path.mount().to_owned(), version: 2 }))
     }
 }
 

@@ -55,6 +55,25 @@ async fn version_1_is_looked_at_like_any_other_and_a_deletion_to_come_is_noticed
     bed.is_clean().await;
 }
 
+/// Policies name the path where the secret lies; users of consul-template leave `data` out of what they ask for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_without_data_is_found_and_refused_by_the_policy_of_the_one_with_it() {
+    let bed = bed_with("allow {\n job = \"timeline\"\n paths = [\"kv/**\"]\n }", "").await;
+    put(&bed, "app", json!({"word": "one"})).await;
+    let task = bed.task(&shell(SLEEP, "secret \"app\" { path = \"kv/default/timeline/app\" }"));
+    bed.run(&task).await.expect("it starts");
+    assert_eq!(shown(&bed, "app/word").as_deref(), Some(&b"one"[..]));
+    put(&bed, "app", json!({"word": "two"})).await;
+    until("the change is followed", || async { shown(&bed, "app/word").is_some_and(|word| word == b"two") }).await;
+    bed.end(&task).await;
+
+    let task = bed.task(&shell(SLEEP, "secret \"app\" { path = \"kv/other/app\" }"));
+    let refused = bed.run(&task).await.expect_err("no policy has it").message().to_owned();
+    assert!(refused.contains("has to say path \"kv/data/other/app\" { capabilities = [\"read\"] }"), "{refused}");
+    task.destroy(&bed.agent, true).await.ok();
+    bed.is_clean().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn optional_secrets_come_and_defaults_stand_in() {
     let bed = bed_with("", "").await;
