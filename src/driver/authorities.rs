@@ -152,8 +152,8 @@ fn replace_orphans(keeper: &mut Keeper, mount: &str) {
     }
 }
 
-/// Looks at the mount before a certificate of it is asked for. Returns how long to wait for a new root to be known everywhere;
-/// nothing when there is none, or when the held certificate does not live that long.
+/// Looks at the mount before a certificate of it is asked for. Returns how long to wait for a new root to be known everywhere
+/// and shown in the task's own files; nothing when there is none, or when the held certificate does not live that long.
 pub(super) async fn wait_before(keeper: &mut Keeper, mount: &str, name: &RelPath) -> (bool, Option<Duration>) {
     if !keeper.asker.parts.settings.pki.follow {
         return (false, None);
@@ -165,13 +165,19 @@ pub(super) async fn wait_before(keeper: &mut Keeper, mount: &str, name: &RelPath
     });
     let Some(held) = keeper.holdings.certificates.get(name) else { return (changed, None) };
     let Some(trust) = keeper.holdings.trust.get(mount) else { return (changed, None) };
-    let settle = settle(keeper);
-    let at = trust.settled_at(settle);
-    let rest = at.duration_since(SystemTime::now()).unwrap_or_default();
+    let (settle, now) = (settle(keeper), SystemTime::now());
+    let mut at = trust.settled_at(settle);
+    // An action that is under way holds the next set back, with the root in it.
+    if at != SystemTime::UNIX_EPOCH && keeper.has_unshown() {
+        at = at.max(now + settle);
+    }
+    let rest = at.duration_since(now).unwrap_or_default();
     let lives_on = held.not_after > at + settle;
     (changed, (lives_on && !rest.is_zero()).then_some(rest))
 }
 
+/// Returns how long it takes until every task has a new root in its files: a look may come late and its set may gather more.
 fn settle(keeper: &Keeper) -> Duration {
-    keeper.asker.parts.settings.refresh.kv_poll * SETTLE_LOOKS
+    let timing = &keeper.asker.parts.settings.refresh;
+    (timing.kv_poll * SETTLE_LOOKS).max(lease::poll_after(timing.kv_poll, 1.0) + timing.longest)
 }

@@ -247,6 +247,11 @@ impl Keeper {
         leased.map(|(dependency, _)| dependency.clone()).collect()
     }
 
+    /// Says whether the task's files lack something of what is held.
+    pub(super) fn has_unshown(&self) -> bool {
+        self.coalescer.ready_at().is_some() || self.unpublished.is_some()
+    }
+
     /// Writes the record; a failure is loud, because the next process would know less than this one.
     pub(super) fn save(&mut self) {
         self.holdings.unshown = self.coalescer.ready_at().is_some();

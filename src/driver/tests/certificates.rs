@@ -103,6 +103,44 @@ async fn a_new_root_is_trusted_before_its_first_certificate_and_the_old_one_unti
     bench.is_clean().await;
 }
 
+/// What the first certificate of a root proves is worth nothing to tasks that do not trust the root yet.
+#[tokio::test]
+async fn a_rotated_certificate_waits_until_its_new_root_is_shown() {
+    let (bench, old, new) = (Bench::new(), authority(), authority());
+    let mount = Mount::new(&bench, &old);
+    mount.has(&[("a", &old)]);
+    let mut spec = wants_certificate(&bench, &[CertificateFormat::Pem]);
+    // It is never due by itself, and outlives any wait.
+    let life = Duration::from_secs(3600);
+    spec.certificates[0].ttl = Some(life);
+    let shown_when_asked: Arc<Mutex<Vec<bool>>> = Arc::default();
+    let trusted = bench.path("run/tasks").join(spec.meta.id.key().as_str()).join("data/web/ca.pem");
+    bench.vault.answer_writes("pki_int/sign/shop", {
+        let (signing, shown, root) =
+            (Arc::clone(&mount.signing), Arc::clone(&shown_when_asked), new.root_pem().to_owned());
+        move |body: &Value| {
+            let text = fs::read_to_string(&trusted).unwrap_or_default();
+            shown.lock().expect("no panic").push(text.contains(root.trim()));
+            let authority = signing.lock().expect("no panic").clone();
+            authority.sign(body["csr"].as_str().unwrap_or_default(), life).map_err(|_| Kind::Invalid)
+        }
+    });
+    let mut settings = allowing(&bench);
+    // A set gathers for longer than two looks take.
+    settings.refresh =
+        RefreshSettings { quiet: Duration::from_millis(600), longest: Duration::from_millis(1200), ..settings.refresh };
+    let driver = bench.driver_with(settings);
+    driver.start(spec.clone()).await.expect("it starts");
+    let first = bench.file(&spec, "web/cert.pem");
+    mount.signs_with(&new);
+    // The old root has left, so that the certificate is wanted at once.
+    mount.has(&[("b", &new)]);
+    until("it is replaced", || bench.file(&spec, "web/cert.pem") != first).await;
+    assert_eq!(*shown_when_asked.lock().expect("no panic"), [false, true]);
+    driver.destroy(&spec.meta.id, true).await.expect("destroyed");
+    bench.is_clean().await;
+}
+
 #[tokio::test]
 async fn a_certificate_of_a_root_that_left_the_mount_is_replaced_before_its_time() {
     let (bench, old, new) = (Bench::new(), authority(), authority());
