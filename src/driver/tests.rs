@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{AuthMethod, AuthSettings, Class, Driver, Parts, RefreshSettings, Settings, TaskDriver};
 use crate::{
-    container::{Fault, MemoryEngine, Op},
+    container::{ContainerId, Fault, MemoryEngine, Op},
     domain::{
         ChangeAction, ContainerOptions, ExitResult, Isolation, Resources, SecretRequest, SecretString, Signal,
         TaskMeta, TaskSpec, TemplateRequest, Upkeep,
@@ -121,6 +121,19 @@ impl Bench {
 
     fn driver(&self) -> Driver {
         self.driver_with(self.settings())
+    }
+
+    /// Starts a task with a driver of its own.
+    async fn started(&self) -> (Driver, TaskSpec, ContainerId) {
+        let (driver, spec) = (self.driver(), self.spec("1"));
+        driver.start(spec.clone()).await.expect("it starts");
+        (driver, spec, self.engine.running()[0].clone())
+    }
+
+    /// Changes what is in KV and waits until the container is told.
+    async fn change(&self, container: &ContainerId) {
+        self.vault.put_kv(KV, json!({ "api_key": "second" }));
+        until("the signal is sent", || !self.engine.signals(container).is_empty()).await;
     }
 
     fn driver_with(&self, settings: Settings) -> Driver {
@@ -234,13 +247,8 @@ async fn a_task_has_its_secrets_from_the_start_and_nothing_outlives_it() {
 #[tokio::test]
 async fn a_changed_secret_becomes_a_new_generation_and_one_signal() {
     let bench = Bench::new();
-    let driver = bench.driver();
-    let spec = bench.spec("1");
-    driver.start(spec.clone()).await.expect("it starts");
-    let container = bench.engine.running()[0].clone();
-
-    bench.vault.put_kv(KV, json!({ "api_key": "second" }));
-    until("the signal is sent", || !bench.engine.signals(&container).is_empty()).await;
+    let (driver, spec, container) = bench.started().await;
+    bench.change(&container).await;
     assert_eq!(bench.file(&spec, "app.env"), "KEY=second");
     assert_eq!(bench.file(&spec, "db/password"), "word-1", "what did not change stays");
     assert_eq!(bench.engine.signals(&container), [Signal::HUP]);
@@ -393,8 +401,7 @@ async fn the_next_process_goes_on_without_a_login_a_signal_or_a_new_credential()
 
     let second = bench.driver();
     second.recover(&spec.meta, None, &state).await.expect("recovered");
-    bench.vault.put_kv(KV, json!({ "api_key": "second" }));
-    until("the change arrives", || !bench.engine.signals(&container).is_empty()).await;
+    bench.change(&container).await;
     assert_eq!(bench.file(&spec, "db/password"), "word-1");
     assert_eq!(bench.vault.count("login"), 1);
     assert_eq!(bench.engine.starts(&container), 1);

@@ -27,12 +27,8 @@ fn told(lines: &[Value]) -> Vec<String> {
 #[tokio::test]
 async fn every_credential_has_its_lines_from_the_login_to_the_end() {
     let bench = Bench::new();
-    let driver = bench.driver();
-    let spec = bench.spec("1");
-    driver.start(spec.clone()).await.expect("it starts");
-    let container = bench.engine.running()[0].clone();
-    bench.vault.put_kv(KV, json!({ "api_key": "second" }));
-    until("the signal is sent", || !bench.engine.signals(&container).is_empty()).await;
+    let (driver, spec, container) = bench.started().await;
+    bench.change(&container).await;
     driver.destroy(&spec.meta.id, true).await.expect("destroyed");
     bench.is_clean().await;
     let file = bench.path("state/audit.log");
@@ -128,8 +124,7 @@ async fn a_running_task_is_kept_fresh_though_no_line_can_be_written() {
     driver.start(spec.clone()).await.expect("it starts");
     let container = bench.engine.running()[0].clone();
     fs::rename(bench.path("log"), bench.path("away")).expect("moved");
-    bench.vault.put_kv(KV, json!({ "api_key": "second" }));
-    until("the signal is sent", || !bench.engine.signals(&container).is_empty()).await;
+    bench.change(&container).await;
     driver.destroy(&spec.meta.id, true).await.expect("destroyed");
     bench.is_clean().await;
     fs::rename(bench.path("away"), bench.path("log")).expect("back");
