@@ -2,6 +2,7 @@
 //!
 //! No I/O, no async, no wire type. Everything here can be built in a test without a server, an engine or a clock.
 
+mod backoff;
 mod change;
 mod container;
 mod demand;
@@ -21,6 +22,7 @@ mod task;
 #[cfg(test)]
 mod path_properties;
 
+pub use backoff::Backoff;
 pub use change::{ChangeAction, ChangeScript, OnOutage, Upkeep};
 pub use container::{
     ContainerOptions, Device, FileOptions, LimitOptions, Logging, MountKind, MountRequest, NetworkOptions, Protocol,

@@ -3,17 +3,16 @@
 use std::time::Duration;
 
 use super::share;
+use crate::domain::Backoff;
 
-/// The wait after the first failure, doubled with each further one up to the longest.
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(60);
-/// No wait is shorter: many that fail at once must not come back at once.
+/// Waits for work in the background.
+const STEADY: Backoff = Backoff::between(Duration::from_secs(1), Duration::from_secs(60));
+/// No look is followed sooner by the next.
 const SHORTEST: Duration = Duration::from_millis(100);
 
 /// Returns the wait after `failures` earlier failures: anything up to 1 s · 2^n, which is at most a minute, and never nothing.
 pub fn backoff(failures: u32, fraction: f64) -> Duration {
-    let most = FIRST.saturating_mul(2u32.saturating_pow(failures)).min(LONGEST);
-    share(most, 0.0, 1.0, fraction).max(SHORTEST)
+    STEADY.wait(failures, fraction)
 }
 
 /// Returns the wait between two looks at something without a life of its own: `interval` give or take a fifth.
@@ -33,13 +32,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_minute() {
-        let longest = |failures| backoff(failures, 1.0).as_secs();
-        assert_eq!([0, 1, 2, 5, 6, 7, 31, 32, u32::MAX].map(longest), [1, 2, 4, 32, 60, 60, 60, 60, 60]);
-        assert_eq!(backoff(9, 0.0), SHORTEST);
-    }
-
-    #[test]
     fn looks_spread_by_a_fifth() {
         let minute = Duration::from_secs(60);
         assert_eq!((poll_after(minute, 0.0).as_secs(), poll_after(minute, 1.0).as_secs()), (48, 72));
@@ -47,16 +39,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_wait_is_zero_or_over_its_cap(failures in any::<u32>(), interval in any::<Duration>(), fraction in any::<f64>()) {
-            let wait = backoff(failures, fraction);
-            prop_assert!(wait >= SHORTEST && wait <= LONGEST);
+        fn no_look_follows_at_once(interval in any::<Duration>(), fraction in any::<f64>()) {
             prop_assert!(poll_after(interval, fraction) >= SHORTEST);
-        }
-
-        #[test]
-        fn a_wait_is_within_what_its_number_of_failures_allows(failures in 0..200_u32, fraction in 0.0..=1.0_f64) {
-            let most = FIRST.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST);
-            prop_assert!(backoff(failures, fraction) <= most);
         }
 
         #[test]

@@ -15,7 +15,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::retry::Backoff;
+use crate::domain::Backoff;
 
 /// So many failures in a row are a server that is away; fewer may be one broken connection.
 const PATIENCE: u32 = 3;
@@ -67,7 +67,7 @@ impl Breaker {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
         if state.failures >= PATIENCE {
-            state.until = Some(now + REST.wait(state.failures - PATIENCE, chance, None));
+            state.until = Some(now + REST.wait(state.failures - PATIENCE, chance));
         }
     }
 

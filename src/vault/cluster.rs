@@ -25,9 +25,9 @@ use super::{
     endpoint::Call,
     error::chain,
     http::{Answer, Exchange, Headers, TransportError, vault_client},
-    retry::Backoff,
     traffic::Traffic,
 };
+use crate::domain::Backoff;
 
 /// Shortest time that is worth a try at another server.
 const WORTHWHILE: Duration = Duration::from_millis(50);
@@ -211,7 +211,7 @@ impl Cluster {
             Standing::Flooded => {
                 self.nodes[at].breaker.answered();
                 let floods = u32::try_from(self.floods.fetch_add(1, Ordering::Relaxed)).unwrap_or(u32::MAX);
-                self.traffic.pause(asked_pause(&answer).unwrap_or_else(|| FLOODED.draw(floods, None)));
+                self.traffic.pause(asked_pause(&answer).unwrap_or_else(|| FLOODED.wait(floods, rand::random())));
                 Tried::Answered(answer)
             }
             Standing::Refers => {

@@ -21,7 +21,6 @@ mod http;
 mod jwt;
 mod memory;
 mod port;
-pub mod retry;
 mod settings;
 mod traffic;
 mod workload;
