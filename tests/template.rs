@@ -6,7 +6,10 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use strongbox::template::{Dependency, NoAnswers, Rendered, Template, TemplateError};
+use strongbox::{
+    domain::SecretString,
+    template::{Dependency, NoAnswers, Rendered, Template, TemplateError},
+};
 
 /// Parses with the usual delimiters.
 fn parse(source: &str) -> Result<Template, TemplateError> {
@@ -35,6 +38,14 @@ fn text(source: &str, data: Value) -> String {
     let rendered = render(source, data).expect("it renders");
     assert!(rendered.is_complete(), "{:?}", rendered.missing);
     String::from_utf8(rendered.text.expose().to_vec()).expect("UTF-8")
+}
+
+/// Renders for a task that has these variables.
+fn with_env(source: &str, env: &[(&str, &str)]) -> Result<String, TemplateError> {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), SecretString::new((*value).to_owned()))).collect();
+    let known = answers(&[("kv/a", json!({ "name": "very-secret" }))]);
+    let rendered = parse(source)?.render_within(&env, &known, &vars())?;
+    Ok(String::from_utf8(rendered.text.expose().to_vec()).expect("UTF-8"))
 }
 
 fn error(source: &str, data: Value) -> TemplateError {
@@ -259,4 +270,24 @@ fn one_secret_is_looked_up_once_however_often_it_is_named() {
     let rendered = parse(&source).expect("good").render(&counting, &vars()).expect("renders");
     assert_eq!(rendered.text.expose().len(), 50);
     assert_eq!(asked.get(), 1);
+}
+
+#[test]
+fn who_the_task_is_comes_from_its_identity_whatever_its_variables_say() {
+    let forged = [("NOMAD_JOB_ID", "payroll"), ("NOMAD_GROUP_NAME", "root"), ("OTHER", "its own")];
+    let source = r#"{{ env "NOMAD_JOB_ID" }} {{ env "NOMAD_GROUP_NAME" }} {{ env "OTHER" }}"#;
+    assert_eq!(with_env(source, &forged).expect("it renders"), "timeline web its own");
+    let error = parse(source).expect("good").check_variables(&BTreeMap::new()).expect_err("one is wanting").to_string();
+    assert!(error.contains("line 1, column 57") && error.contains("no variable \"OTHER\""), "{error}");
+    // No identity tells this one here, and what the task calls itself does not step in.
+    with_env(r#"{{ env "NOMAD_TASK_NAME" }}"#, &[("NOMAD_TASK_NAME", "forged")]).expect_err("not known");
+}
+
+#[test]
+fn a_variable_whose_name_is_a_secret_is_not_named() {
+    let error = with_env(r#"{{ with secret "kv/a" }}{{ env .Data.name }}{{ end }}"#, &[]).expect_err("there is none");
+    assert!(error.to_string().contains("has no variable of the computed name"), "{error}");
+    assert!(!format!("{error} {error:?}").contains("very-secret"), "{error}");
+    let late = with_env(r#"{{ with secret "kv/b" }}{{ env .Data.name }}{{ end }}"#, &[]).expect("it waits");
+    assert_eq!(late, "");
 }

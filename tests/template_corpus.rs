@@ -12,7 +12,7 @@ use std::{
 
 use serde::Deserialize;
 use strongbox::{
-    domain::ServerPath,
+    domain::{SecretString, ServerPath},
     template::{Dependency, Rendered, Template, TemplateError},
 };
 
@@ -22,6 +22,7 @@ use strongbox::{
 struct Setup {
     answers: Vec<Known>,
     vars: BTreeMap<String, String>,
+    env: BTreeMap<String, SecretString>,
     left: String,
     right: String,
 }
@@ -66,7 +67,7 @@ fn render(path: &Path) -> Result<Rendered, TemplateError> {
             (asked, Arc::new(known.answer))
         })
         .collect();
-    Template::from_source("t", &source, &setup.left, &setup.right)?.render(&answers, &setup.vars)
+    Template::from_source("t", &source, &setup.left, &setup.right)?.render_within(&setup.env, &answers, &setup.vars)
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What a job asks of the secrets server, apart from everything that concerns its container.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{CertificateRequest, SecretRequest, ServerName, TaskSpec, TemplateRequest};
+use crate::domain::{CertificateRequest, SecretRequest, SecretString, ServerName, TaskSpec, TemplateRequest};
 
 /// A task's wishes as its job wrote them. Kept in the record, so that the next process can plan them again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub struct Asks {
     pub certificates: Vec<CertificateRequest>,
     /// Templates in order.
     pub templates: Vec<TemplateRequest>,
+    /// The variables of the task's process, where a template may name one.
+    #[serde(default)]
+    pub env: BTreeMap<String, SecretString>,
 }
 
 impl Asks {
@@ -29,6 +34,12 @@ impl Asks {
             secrets: spec.secrets.clone(),
             certificates: spec.certificates.clone(),
             templates: spec.templates.clone(),
+            env: if spec.templates.iter().any(names_variables) { spec.env.clone() } else { BTreeMap::new() },
         }
     }
+}
+
+/// Says whether a template may call `env` or its kin; too often does no harm.
+fn names_variables(template: &TemplateRequest) -> bool {
+    template.source.contains("env") || template.source.contains("Env")
 }

@@ -73,7 +73,7 @@ pub(super) fn render(plan: &Plan, holdings: &Holdings) -> Result<Outcome, Driver
         used.iter().filter(|wanted| !holdings.answers.contains_key(*wanted)).cloned().collect();
 
     for (request, template) in &plan.templates {
-        let rendered = template.render(&Fetched(&holdings.answers), &plan.identity.names)?;
+        let rendered = plan.render(template, &Fetched(&holdings.answers))?;
         // Writes wait until every read that a template needs is known.
         missing.extend(rendered.due());
         let has_lapsed = rendered.used.iter().any(|dependency| holdings.lapsed.answers.contains(dependency));
@@ -137,7 +137,7 @@ fn degrades(upkeep: &Upkeep) -> bool {
 pub(super) fn users<'p>(plan: &'p Plan, holdings: &Holdings, dependency: &Dependency) -> Vec<&'p Upkeep> {
     let secrets = plan.secrets.iter().filter(|(_, wanted)| wanted == dependency).map(|(request, _)| &request.upkeep);
     let templates = plan.templates.iter().filter(|(_, template)| {
-        let rendered = template.render(&Fetched(&holdings.answers), &plan.identity.names);
+        let rendered = plan.render(template, &Fetched(&holdings.answers));
         rendered.is_ok_and(|rendered| rendered.used.contains(dependency))
     });
     secrets.chain(templates.map(|(request, _)| &request.upkeep)).collect()

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::{
-        Access, CertificateFormat, CertificateRequest, Craft, RelPath, SecretRequest, ServerName, ServerPath, TaskMeta,
-        TemplateRequest, Upkeep,
+        Access, CertificateFormat, CertificateRequest, Craft, RelPath, SecretRequest, SecretString, ServerName,
+        ServerPath, TaskMeta, TemplateRequest, Upkeep,
     },
     driver::{
         Class, DriverError,
@@ -18,7 +18,7 @@ use crate::{
     },
     identity::{Identity, PolicyRefused, Rules},
     pki::CertificateSpec,
-    template::{Dependency, Template},
+    template::{Answers, Dependency, Rendered, Template, TemplateError},
 };
 
 /// The file that tells the container what it holds; its name is kept for the driver.
@@ -46,6 +46,8 @@ pub(super) struct Plan {
     pub certificates: Vec<CertificatePlan>,
     /// Templates in order.
     pub templates: Vec<(TemplateRequest, Template)>,
+    /// The variables that they may name.
+    pub env: BTreeMap<String, SecretString>,
 }
 
 /// A certificate to be issued.
@@ -72,6 +74,7 @@ impl Plan {
     /// Names the field and the rule, path or line that is at fault; nothing has been sent or created by then.
     pub(super) fn check(settings: &Settings, meta: &TaskMeta, asks: &Asks) -> Result<Self, DriverError> {
         let plan = Self::draft(settings, meta, asks)?;
+        plan.templates.iter().try_for_each(|(_, template)| template.check_variables(&plan.env))?;
         match plan.verdicts(settings).into_iter().find_map(|verdict| verdict.outcome.err()) {
             Some(refused) => Err(refused),
             None => Ok(plan),
@@ -104,6 +107,7 @@ impl Plan {
             secrets: asks.secrets.iter().map(|secret| (secret.clone(), dependency(secret))).collect(),
             certificates: certificates(pki, &identity, asks)?,
             templates: asks.templates.iter().map(parse).collect::<Result<_, _>>()?,
+            env: asks.env.clone(),
             meta: meta.clone(),
             identity,
         };
@@ -172,6 +176,14 @@ impl Plan {
     /// Returns the users and groups that the job names as owners of files.
     pub(super) fn users(&self) -> BTreeSet<String> {
         self.blocks().filter_map(|(_, access, _)| access.user()).collect()
+    }
+
+    /// Renders one of the templates with the `answers` there are.
+    ///
+    /// # Errors
+    /// As [`Template::render`].
+    pub(super) fn render(&self, template: &Template, answers: &dyn Answers) -> Result<Rendered, TemplateError> {
+        template.render_within(&self.env, answers, &self.identity.names)
     }
 
     /// Refuses two outputs that would share a name, and names that the driver keeps for itself.

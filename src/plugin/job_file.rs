@@ -115,6 +115,8 @@ fn options(config: Option<&Block>) -> Result<Result<Options, DriverError>, JobFi
             secrets: options.secrets,
             certificates: options.certificates,
             templates: options.templates,
+            // Nothing is rendered, and a file does not know what the orchestrator will add.
+            env: BTreeMap::new(),
         };
         (asks, options.container.pull.auth)
     }))

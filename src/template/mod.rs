@@ -2,7 +2,7 @@
 //!
 //! A source is parsed and checked once, and rendered in passes: each pass tells what it asked for and what of that was
 //! missing, the caller fetches, and renders again until nothing is. Rendering is pure: no server, clock, file or
-//! environment. Values are data and never read as template text. Sources, outputs, depth and work are bounded.
+//! environment but the task's own, which the caller hands in. Values are data and never read as template text. Sources, outputs, depth and work are bounded.
 //!
 //! The language is Go's, with the functions of consul-template that compute; what could run, write or reach out does
 //! not exist. Where Go would print `<no value>` or a complaint into the text, this refuses with the place.
@@ -33,7 +33,7 @@ pub use error::{Place, TemplateError};
 use lexer::Delimiters;
 use syntax::{ExprKind, Tree};
 
-use crate::domain::{SecretBytes, TemplateRequest};
+use crate::domain::{SecretBytes, SecretString, TemplateRequest};
 
 /// A parsed, checked template. Cheap to clone.
 #[derive(Clone)]
@@ -77,7 +77,17 @@ impl Template {
     /// While something is missing, what went wrong may be the consequence and is not reported: the next pass will.
     /// Limits are reported always.
     pub fn render(&self, answers: &dyn Answers, vars: &BTreeMap<String, String>) -> Result<Rendered, TemplateError> {
-        let pass = render::run(&self.0.tree, answers, vars);
+        self.render_within(&BTreeMap::new(), answers, vars)
+    }
+
+    /// As [`Template::render`], for a task whose process has the variables `env`.
+    pub fn render_within(
+        &self,
+        env: &BTreeMap<String, SecretString>,
+        answers: &dyn Answers,
+        vars: &BTreeMap<String, String>,
+    ) -> Result<Rendered, TemplateError> {
+        let pass = render::run(&self.0.tree, answers, vars, env);
         match pass.fault {
             Some(fault)
                 if pass.missing.is_empty() || matches!(fault.problem, Problem::Limit(_) | Problem::Recursion(_)) =>
@@ -89,6 +99,27 @@ impl Template {
                 Ok(Rendered { text, used: pass.used, missing: pass.missing })
             }
         }
+    }
+
+    /// Refuses a variable that stands in the source word for word, has no default and is not in `env`.
+    ///
+    /// # Errors
+    /// Tells the place of the first.
+    pub fn check_variables(&self, env: &BTreeMap<String, SecretString>) -> Result<(), TemplateError> {
+        let mut fault = None;
+        self.0.tree.pipes(&mut |pipe| {
+            pipe.visit(&mut |command, piped| {
+                let ExprKind::Function(function) = command.head.kind else { return };
+                let operand = functions::path_operand(command, piped).filter(|_| function.needs_variable());
+                let unknown = operand
+                    .and_then(|operand| operand.literal())
+                    .filter(|name| functions::identity_variable(name).is_none() && !env.contains_key(*name));
+                if let (Some(name), None) = (unknown, &fault) {
+                    fault = Some(functions::no_variable(name, true).within(function.name).at(command.head.at));
+                }
+            });
+        });
+        fault.map_or(Ok(()), |fault| Err(fault.while_rendering(&self.0.name, &self.0.source)))
     }
 
     /// Returns the requests that stand in the source word for word, whether they will be made or not.

@@ -27,6 +27,7 @@ mod kill_in_rotation;
 mod kill_in_start;
 mod leaks;
 mod lives;
+mod names;
 mod outage;
 mod output;
 mod policies;

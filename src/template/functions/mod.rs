@@ -47,8 +47,10 @@ pub enum Body {
     Secret,
     /// Asks the server what is below a path.
     Secrets,
-    /// Tells who the task is, by the names that the orchestrator gives its environment.
+    /// Returns a variable of the task.
     Env,
+    /// The same, or its second argument where the task has none of that name.
+    EnvOrDefault,
     /// Tells who the task is.
     Meta,
 }
@@ -75,6 +77,7 @@ static FUNCTIONS: &[Function] = &[
     pure("containsNotAll", 2, 2, lists::contains_not_all),
     pure("divide", 2, 2, numbers::divide),
     Function { name: "env", least: 1, most: 1, body: Body::Env },
+    Function { name: "envOrDefault", least: 2, most: 2, body: Body::EnvOrDefault },
     pure("eq", 2, ANY, compare::eq),
     pure("ge", 2, 2, compare::ge),
     pure("gt", 2, 2, compare::gt),
@@ -95,6 +98,7 @@ static FUNCTIONS: &[Function] = &[
     pure("minimum", 2, 2, numbers::minimum),
     pure("modulo", 2, 2, numbers::modulo),
     pure("multiply", 2, 2, numbers::multiply),
+    Function { name: "mustEnv", least: 1, most: 1, body: Body::Env },
     pure("ne", 2, 2, compare::ne),
     pure("not", 1, 1, compare::not),
     Function { name: "or", least: 1, most: ANY, body: Body::Or },
@@ -198,8 +202,6 @@ static FUNCTIONS: &[Function] = &[
 
 /// What consul-template and Go have and a template here deliberately has not.
 const LEFT_OUT: &[(&str, &str)] = &[
-    ("mustEnv", "; what the task is called is read with meta, such as (meta \"job\")"),
-    ("envOrDefault", "; what the task is called is read with meta, such as (meta \"job\")"),
     ("file", "; a template reads no files"),
     ("writeToFile", "; a template writes no files, use one template block for each"),
     ("plugin", "; a template runs no programs"),
@@ -250,6 +252,11 @@ impl Function {
         }
     }
 
+    /// Says whether it fails where the task has no variable of that name.
+    pub fn needs_variable(&self) -> bool {
+        matches!(self.body, Body::Env)
+    }
+
     /// Says whether it makes a request of the server.
     pub fn asks_server(&self) -> bool {
         matches!(self.body, Body::PkiCert | Body::Secret | Body::Secrets)
@@ -263,7 +270,9 @@ impl std::fmt::Debug for Body {
 }
 
 /// Returns by which name `meta` knows what the environment's variable `name` tells; nothing for one that no identity backs.
-pub fn variable(name: &str) -> Option<&'static str> {
+///
+/// A job may set variables of these names itself, so that only the identity's word counts for them.
+pub fn identity_variable(name: &str) -> Option<&'static str> {
     Some(match name {
         "NOMAD_ALLOC_ID" => "alloc",
         "NOMAD_GROUP_NAME" => "group",
@@ -274,11 +283,10 @@ pub fn variable(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Says why a variable of the environment is not there.
-pub fn no_variable() -> Problem {
-    Problem::message(
-        "knows the names of the task alone: NOMAD_ALLOC_ID, NOMAD_GROUP_NAME, NOMAD_JOB_ID, NOMAD_JOB_NAME, NOMAD_NAMESPACE, NOMAD_TASK_NAME",
-    )
+/// Says that the task has no variable `name`, which is shown only if it stands in the source.
+pub fn no_variable(name: &str, literal: bool) -> Problem {
+    let which = if literal { format!("variable {name:?}") } else { "variable of the computed name".to_owned() };
+    Problem::message(format!("the task has no {which}; where it may be absent, use envOrDefault"))
 }
 
 /// Returns the operand that will be the path of a call that asks the server.
@@ -329,7 +337,7 @@ mod tests {
 
     #[test]
     fn what_could_reach_out_does_not_exist() {
-        for name in LEFT_OUT.iter().map(|(name, _)| *name).chain(["call", "executeTemplate", "js", "mustEnv"]) {
+        for name in LEFT_OUT.iter().map(|(name, _)| *name).chain(["call", "executeTemplate", "js"]) {
             assert!(find(name).is_none(), "{name}");
         }
     }

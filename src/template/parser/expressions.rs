@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Kind, Parser, Problem, Token};
 use crate::template::{
     error::Fault,
-    functions::{self, Body, Function},
+    functions::{self, Function},
     syntax::{Command, Expr, ExprKind, Name, Pipe},
     value::Value,
 };
@@ -226,9 +226,6 @@ impl Parser<'_> {
     fn path(&self, function: &Function, command: &Command, piped: Option<&Command>) -> Result<(), Fault> {
         let Some(operand) = functions::path_operand(command, piped) else { return Ok(()) };
         let Some(path) = operand.literal() else { return Ok(()) };
-        if matches!(function.body, Body::Env) && functions::variable(path).is_none() {
-            return Err(functions::no_variable().within(function.name).at(operand.at));
-        }
         if !function.asks_server() {
             return Ok(());
         }

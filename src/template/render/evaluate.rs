@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Result, Run, answers};
+use crate::domain::SecretString;
 use crate::template::{
     dependency::Dependency,
     error::Problem,
@@ -59,9 +60,11 @@ impl<'t> Run<'t> {
                     functions::path_operand(command, before).is_some_and(|operand| operand.literal().is_some());
                 self.ask(function.body, &args, literal).map_err(|problem| problem.within(function.name).at(at).into())
             }
-            Body::Env => {
+            Body::Env | Body::EnvOrDefault => {
                 let args = self.arguments(command, piped, dot)?;
-                self.env(&args).map_err(|problem| problem.within(function.name).at(at).into())
+                let literal =
+                    functions::path_operand(command, before).is_some_and(|operand| operand.literal().is_some());
+                self.env(&args, literal).map_err(|problem| problem.within(function.name).at(at).into())
             }
             Body::Meta => {
                 let args = self.arguments(command, piped, dot)?;
@@ -191,10 +194,22 @@ impl<'t> Run<'t> {
         }
     }
 
-    fn env(&self, args: &[Value]) -> std::result::Result<Value, Problem> {
-        let [Value::Text(name)] = args else { return Err(Problem::message("takes a name in quotes")) };
-        let known = name.utf8().and_then(functions::variable).and_then(|name| self.vars.get(name));
-        known.map(|value| value.as_str().into()).ok_or_else(functions::no_variable)
+    /// Returns a variable of the task. Those that say who it is come from its identity, whatever the job calls itself.
+    fn env(&self, args: &[Value], literal: bool) -> std::result::Result<Value, Problem> {
+        if args.iter().any(|arg| matches!(arg, Value::Absent)) {
+            return Ok(Value::Absent);
+        }
+        let Value::Text(name) = &args[0] else { return Err(Problem::message("takes the name of a variable")) };
+        let name = name.utf8().ok_or_else(|| Problem::message("takes texts in UTF-8 only"))?;
+        let known = match functions::identity_variable(name) {
+            Some(name) => self.vars.get(name).map(String::as_str),
+            None => self.env.get(name).map(SecretString::expose),
+        };
+        match (known, args.get(1)) {
+            (Some(value), _) => Ok(value.into()),
+            (None, Some(default)) => Ok(default.clone()),
+            (None, None) => Err(functions::no_variable(name, literal)),
+        }
     }
 
     fn meta(&self, args: &[Value]) -> std::result::Result<Value, Problem> {

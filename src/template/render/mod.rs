@@ -21,6 +21,7 @@ use super::{
     text::{Builder, Text},
     value::Value,
 };
+use crate::domain::SecretString;
 
 /// What one pass left behind.
 pub struct Pass {
@@ -34,12 +35,18 @@ pub struct Pass {
     pub fault: Option<Fault>,
 }
 
-/// Runs `tree` once.
-pub fn run(tree: &Tree, answers: &dyn Answers, vars: &BTreeMap<String, String>) -> Pass {
+/// Runs `tree` once; `vars` are what `meta` tells, `env` what `env` does.
+pub fn run(
+    tree: &Tree,
+    answers: &dyn Answers,
+    vars: &BTreeMap<String, String>,
+    env: &BTreeMap<String, SecretString>,
+) -> Pass {
     let mut run = Run {
         tree,
         answers,
         vars,
+        env,
         out: Builder::default(),
         used: BTreeSet::new(),
         missing: BTreeSet::new(),
@@ -67,6 +74,7 @@ struct Run<'t> {
     tree: &'t Tree,
     answers: &'t dyn Answers,
     vars: &'t BTreeMap<String, String>,
+    env: &'t BTreeMap<String, SecretString>,
     out: Builder,
     used: BTreeSet<Dependency>,
     missing: BTreeSet<Dependency>,

@@ -36,6 +36,7 @@ import (
 type setup struct {
 	Answers []answer          `json:"answers"`
 	Vars    map[string]string `json:"vars"`
+	Env     map[string]string `json:"env"`
 	Left    string            `json:"left"`
 	Right   string            `json:"right"`
 }
@@ -204,16 +205,13 @@ func own(given setup) template.FuncMap {
 		"modulo":     arithmetic(func(a, b int64) int64 { return a % b }, nil),
 		"secrets":    func(path string) ([]string, error) { return list(given, path) },
 		"pkiCert":    func(path string, pairs ...string) (*certificate, error) { return issued(given, path, pairs) },
-		"env": func(name string) (string, error) {
-			known := map[string]string{
-				"NOMAD_ALLOC_ID": "alloc", "NOMAD_GROUP_NAME": "group", "NOMAD_JOB_ID": "job",
-				"NOMAD_JOB_NAME": "job", "NOMAD_NAMESPACE": "namespace", "NOMAD_TASK_NAME": "task",
+		"env":     func(name string) (string, error) { return variable(given, name) },
+		"mustEnv": func(name string) (string, error) { return variable(given, name) },
+		"envOrDefault": func(name, otherwise string) string {
+			if value, err := variable(given, name); err == nil {
+				return value
 			}
-			value, ok := given.Vars[known[name]]
-			if !ok {
-				return "", errors.New("no such name")
-			}
-			return value, nil
+			return otherwise
 		},
 		"loop": func(bounds ...int) []int {
 			from, to := 0, bounds[0]
@@ -421,4 +419,19 @@ func float(v reflect.Value) float64 {
 		return float64(v.Int())
 	}
 	return v.Float()
+}
+
+// variable returns what the identity or the task's environment knows by a name.
+func variable(given setup, name string) (string, error) {
+	known := map[string]string{
+		"NOMAD_ALLOC_ID": "alloc", "NOMAD_GROUP_NAME": "group", "NOMAD_JOB_ID": "job",
+		"NOMAD_JOB_NAME": "job", "NOMAD_NAMESPACE": "namespace", "NOMAD_TASK_NAME": "task",
+	}
+	if value, ok := given.Vars[known[name]]; ok {
+		return value, nil
+	}
+	if value, ok := given.Env[name]; ok {
+		return value, nil
+	}
+	return "", errors.New("no such name")
 }
