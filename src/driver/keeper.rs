@@ -255,9 +255,10 @@ impl Keeper {
     /// Writes the record; a failure is loud, because the next process would know less than this one.
     pub(super) fn save(&mut self) {
         self.holdings.unshown = self.coalescer.ready_at().is_some();
-        let values = self.record.hold(&self.holdings);
-        // Before anything of it is shown to the task.
-        self.masks.mask_values(values, &self.record.former);
+        if let Some(values) = self.record.hold(&self.holdings) {
+            // Before anything of it is shown to the task.
+            self.masks.mask_values(values, &self.record.former);
+        }
         if let Err(error) = self.record.write(&self.dir) {
             tracing::error!(task_id = %self.asker.plan.meta.id, %error, "The record on the task's tmpfs was not written");
         }

@@ -5,7 +5,7 @@
 //! delivered, or where on the server it is.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -132,7 +132,26 @@ pub(super) fn values(asks: &Asks, holdings: &Holdings) -> Vec<NamedSecret> {
     if let Some(token) = holdings.token() {
         found.add("vault_token".to_owned(), token.clone().into());
     }
-    found.list
+    found.distinct()
+}
+
+/// Says whether `now` certainly has the values of `before`, as after a renewal, which changes times alone. Answers are told
+/// apart by where they lie: one that came anew is not the same, even if it says the same.
+pub(super) fn are_same(before: &Holdings, now: &Holdings) -> bool {
+    before.answers.len() == now.answers.len()
+        && before.certificates.len() == now.certificates.len()
+        && before
+            .answers
+            .iter()
+            .zip(&now.answers)
+            .all(|((path, answer), (new_path, new))| path == new_path && Arc::ptr_eq(&answer.value, &new.value))
+        && before
+            .certificates
+            .iter()
+            .zip(&now.certificates)
+            .all(|((name, certificate), (new_name, new))| name == new_name && certificate.key_pem == new.key_pem)
+        && before.store_password == now.store_password
+        && before.token() == now.token()
 }
 
 #[derive(Default)]
@@ -142,9 +161,17 @@ struct Found {
 
 impl Found {
     fn add(&mut self, name: String, value: SecretBytes) {
-        if !value.expose().is_empty() && self.list.iter().all(|known| known.value != value) {
+        if !value.expose().is_empty() {
             self.list.push(NamedSecret { name, value });
         }
+    }
+
+    /// Returns what was found, each value under its first name.
+    fn distinct(self) -> Vec<NamedSecret> {
+        let mut known = HashSet::new();
+        let first: Vec<bool> = self.list.iter().map(|secret| known.insert(secret.value.expose())).collect();
+        drop(known);
+        self.list.into_iter().zip(first).filter_map(|(secret, is_first)| is_first.then_some(secret)).collect()
     }
 
     /// Adds every text in an answer that is not for everybody.
@@ -190,14 +217,18 @@ fn is_public(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
     use crate::{
-        domain::{ChangeAction, SecretRequest, SecretString},
-        driver::holdings::Answer,
+        domain::{ChangeAction, Lease, LeaseId, SecretRequest, SecretString, Session},
+        driver::holdings::{Answer, Timed},
         template::Dependency,
     };
+
+    const LIFE: Duration = Duration::from_secs(60);
 
     fn holdings(path: &str, value: Value) -> Holdings {
         let answer = Answer { value: Arc::new(value), ..Answer::absent() };
@@ -264,6 +295,50 @@ mod tests {
         let mut found: Vec<&str> = values.iter().map(|secret| secret.name.as_str()).collect();
         found.sort_unstable();
         assert_eq!(found, ["kv/x/both", "kv/x/key", "kv/x/noted", "kv/x/phrase"]);
+    }
+
+    #[test]
+    fn a_value_under_several_names_has_the_first() {
+        let answer = json!({ "data": { "again": "word", "also": "word", "other": "text" } });
+        let values = values(&Asks::default(), &holdings("kv/x", answer));
+        assert_eq!(names(&values), [("kv/x/again", "word".to_owned()), ("kv/x/other", "text".to_owned())]);
+    }
+
+    #[test]
+    fn a_renewal_changes_no_value_and_whatever_brings_one_is_seen() {
+        let mut held = holdings("kv/x", json!({ "data": { "password": "one" } }));
+        let (x, y) =
+            (Dependency::read("kv/x".parse().expect("a path")), Dependency::read("kv/y".parse().expect("a path")));
+        let lease = Lease { id: LeaseId("kv/x/1".into()), duration: LIFE, renewable: true };
+        held.answers.get_mut(&x).expect("an answer").lease = Some(Timed::granted(lease, LIFE));
+        let mut renewed = held.clone();
+        let answer = renewed.answers.get_mut(&x).expect("an answer");
+        answer.lease.as_mut().expect("a lease").renewed(LIFE * 2);
+        assert!(are_same(&held, &renewed));
+
+        let login = Session {
+            token: SecretString::new("s.token"),
+            accessor: None,
+            duration: LIFE,
+            renewable: true,
+            policies: Vec::new(),
+        };
+        let changes: [fn(&mut Holdings, &Dependency, &Dependency, Session); 4] = [
+            |held, x, _, _| {
+                held.answers.get_mut(x).expect("an answer").value = Arc::new(json!({ "data": { "password": "two" } }));
+            },
+            |held, x, y, _| {
+                let answer = held.answers.remove(x).expect("an answer");
+                held.answers.insert(y.clone(), answer);
+            },
+            |held, _, _, login| held.session = Some(Timed::granted(login, LIFE)),
+            |held, _, _, _| held.store_password = Some(SecretString::new("store-password")),
+        ];
+        for (n, change) in changes.into_iter().enumerate() {
+            let mut changed = held.clone();
+            change(&mut changed, &x, &y, login.clone());
+            assert!(!are_same(&held, &changed) && !are_same(&changed, &held), "change {n}");
+        }
     }
 
     #[test]

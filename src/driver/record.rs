@@ -48,13 +48,18 @@ impl Record {
         Self { version: VERSION, meta, asks, owner: None, holdings, former, written_at: SystemTime::now() }
     }
 
-    /// Takes what is held now, and remembers which values it has replaced. Returns those that are held.
-    pub(super) fn hold(&mut self, holdings: &Holdings) -> Vec<NamedSecret> {
+    /// Takes what is held now, and remembers which values it has replaced. Returns those that are held, unless they are the
+    /// same as before.
+    pub(super) fn hold(&mut self, holdings: &Holdings) -> Option<Vec<NamedSecret>> {
+        if masks::are_same(&self.holdings, holdings) {
+            self.holdings = holdings.clone();
+            return None;
+        }
         let before = masks::values(&self.asks, &self.holdings);
         self.holdings = holdings.clone();
         let now = masks::values(&self.asks, &self.holdings);
         self.former.remember(before, &now);
-        now
+        Some(now)
     }
 
     /// Writes the record beside the files.
