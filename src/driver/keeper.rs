@@ -3,7 +3,7 @@
 //! Three beats: wait for the next thing that is due, ask the server for it, and when something has changed publish a
 //! whole new generation and hand the action to the supervisor. Renewal goes on while the action is carried out; what changes
 //! meanwhile waits for its end. Each step is written to the record on the task's tmpfs before the next one, so that a
-//! process that dies in between leaves a state that can be gone on from.
+//! process that dies in between leaves a state that can be gone on from; renewals alone may be missing there for a moment.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -22,6 +22,7 @@ use super::{
     deed::{Deed, Progress},
     demands::{Ask, Demands},
     holdings::{Answer, Holdings},
+    lag::{self, Lag},
     masks::Masks,
     outage::Ending,
     queue::Queue,
@@ -31,7 +32,7 @@ use super::{
     turns::{Away, Turn},
 };
 use crate::{
-    domain::{Owner, RelPath},
+    domain::{LeaseId, Owner, RelPath},
     lease::Coalescer,
     template::Dependency,
     tmpfs::SecretsDir,
@@ -83,6 +84,7 @@ pub(super) struct Keeper {
     /// Why the task must end, when it must.
     pub(super) doom: Option<String>,
     record: Record,
+    lag: Lag,
     masks: Masks,
     taken_over: bool,
 }
@@ -92,6 +94,7 @@ enum Beat {
     Due(Vec<Item>),
     Leave,
     News,
+    Overdue,
     Progress(Progress),
     Settled,
     Turn(Item, Turn),
@@ -146,6 +149,7 @@ impl Keeper {
             unpublished: None,
             doom: None,
             record,
+            lag: Lag::default(),
             masks: Masks::default(),
             taken_over: false,
         }
@@ -179,6 +183,7 @@ impl Keeper {
                 Beat::Due(items) => self.attend(items, &orders),
                 Beat::Leave => return self.holdings,
                 Beat::News => {}
+                Beat::Overdue => self.save(),
                 Beat::Progress(progress) => self.go_on(progress, &orders).await,
                 Beat::Settled => self.publish().await,
                 Beat::Turn(item, turn) => self.refresh(item, turn).await,
@@ -193,13 +198,14 @@ impl Keeper {
         let due = self.agenda.next();
         // One change at a time is carried out; the next set waits for it, and gathers what comes meanwhile.
         let settled = self.coalescer.ready_at().filter(|_| self.deed.is_idle() && !self.demands.gathers());
-        let never = Instant::now() + Duration::from_secs(86_400);
+        let (never, lag) = (Instant::now() + Duration::from_secs(86_400), self.lag.end());
         tokio::select! {
             biased;
             () = leave.cancelled() => Beat::Leave,
             ask = self.demands.next() => Beat::Asked(ask),
             progress = self.deed.progress() => Beat::Progress(progress),
             () = tokio::time::sleep_until(settled.unwrap_or(never)), if settled.is_some() => Beat::Settled,
+            () = tokio::time::sleep_until(lag.unwrap_or(never)), if lag.is_some() => Beat::Overdue,
             () = tokio::time::sleep_until(due.unwrap_or(never)) => Beat::Due(self.agenda.due()),
             Ok(()) = self.away.changed() => Beat::News,
             (item, turn) = self.queue.turn() => Beat::Turn(item, turn),
@@ -223,15 +229,26 @@ impl Keeper {
         self.look_at_ends(ends, orders);
     }
 
-    /// Asks for one thing. The record is written once nothing more is due, or at once when it has something new.
+    /// Asks for one thing. The record is written once nothing more is due, or at once when it has something new; a lease that
+    /// was only renewed can wait.
     async fn refresh(&mut self, item: Item, turn: Turn) {
+        let before = self.lease_of(&item).map(|(lease, _)| lease.clone());
         let changed = refresh::refresh(self, &item, turn).await;
         if changed {
             self.coalescer.note(Instant::now());
         }
-        if changed || self.queue.is_empty() {
-            self.save();
+        match self.lease_of(&item).filter(|(lease, _)| !changed && before.as_ref() == Some(lease)) {
+            Some((_, life)) => self.lag.begin(lag::bearable(life)),
+            None if changed || self.queue.is_empty() => self.save(),
+            None => {}
         }
+    }
+
+    /// Returns what an answer was lent, and for how long.
+    fn lease_of(&self, item: &Item) -> Option<(&LeaseId, Duration)> {
+        let Item::Answer(dependency) = item.subject() else { return None };
+        let lease = self.holdings.answers.get(dependency)?.lease.as_ref()?;
+        Some((&lease.value.id, lease.life))
     }
 
     /// Takes an answer in place of what was held.
@@ -254,6 +271,7 @@ impl Keeper {
 
     /// Writes the record; a failure is loud, because the next process would know less than this one.
     pub(super) fn save(&mut self) {
+        self.lag = Lag::default();
         self.holdings.unshown = self.coalescer.ready_at().is_some();
         if let Some(values) = self.record.hold(&self.holdings) {
             // Before anything of it is shown to the task.

@@ -48,6 +48,7 @@ mod images;
 mod issuing;
 mod keeper;
 mod keys;
+mod lag;
 mod launch;
 mod launcher;
 mod loan;

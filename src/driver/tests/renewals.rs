@@ -6,6 +6,7 @@ use super::{
     changes::{heard, overhear},
     *,
 };
+use crate::driver::record::Record;
 
 const FIELDS: fn() -> serde_json::Value = || json!({ "username": "user-{n}", "password": "word-{n}" });
 
@@ -107,6 +108,32 @@ async fn a_new_version_with_equal_values_makes_no_generation_and_no_action() {
     bench.vault.put_kv(KV, json!({ "api_key": "second" }));
     until("a real change is told", || !bench.engine.signals(&container).is_empty()).await;
     assert!(bench.file(&spec, "manifest.json").contains("\"generation\": 2"));
+    driver.destroy(&spec.meta.id, true).await.expect("destroyed");
+    bench.is_clean().await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_is_not_written_at_once_comes_into_the_record_all_the_same() {
+    let bench = Bench::new();
+    bench.vault.lend(DB, FIELDS(), Duration::from_secs(4));
+    let mut settings = bench.settings();
+    // Nothing else has the record written meanwhile.
+    settings.refresh.kv_poll = Duration::from_secs(3600);
+    let driver = bench.driver_with(settings);
+    let spec = bench.spec("1");
+    driver.start(spec.clone()).await.expect("it starts");
+    let tmpfs = tmpfs::Tmpfs::new(bench.settings().tmpfs);
+    let dir = tmpfs.open(&spec.meta.id.key()).expect("a tmpfs").expect("a directory");
+    let granted = || {
+        let record = Record::read(&dir).expect("readable").expect("a record");
+        record.holdings.answers.values().filter_map(|answer| answer.lease.as_ref()).map(|lease| lease.since).max()
+    };
+    for _ in 0..2 {
+        let (renewals, noted) = (bench.vault.count("renew"), granted());
+        until("it is renewed", || bench.vault.count("renew") > renewals).await;
+        until("the record has it", || granted() > noted).await;
+    }
+    drop(dir);
     driver.destroy(&spec.meta.id, true).await.expect("destroyed");
     bench.is_clean().await;
 }
