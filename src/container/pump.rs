@@ -19,6 +19,7 @@
 mod fifo;
 mod follower;
 mod gaps;
+mod pace;
 mod progress;
 #[cfg(test)]
 mod tests;
