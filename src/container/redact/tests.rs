@@ -187,6 +187,23 @@ proptest! {
 }
 
 #[test]
+fn what_is_nearly_a_value_all_along_is_shown_or_masked_wherever_the_stream_is_cut() {
+    let near = |length: usize| "a".repeat(length);
+    let (one, two) = (format!("{}b", near(40)), format!("{}c", near(250)));
+    let nested: Vec<String> = (6..12).map(|length| format!("{}d", near(length))).collect();
+    let mut secrets = vec![("one", one.as_str()), ("two", two.as_str())];
+    secrets.extend(nested.iter().map(|value| ("nested", value.as_str())));
+    let (redactions, _) = redactions(&secrets);
+    let long = near(600);
+    assert_eq!(shown_however_cut(&redactions, &long), long);
+    let shown = shown_however_cut(&redactions, &format!("{long}b{long}c{long}d{long}"));
+    let before = |length: usize| near(600 - length);
+    let expected =
+        format!("{}[redacted:one]{}[redacted:two]{}[redacted:nested]{long}", before(40), before(250), before(11));
+    assert_eq!(shown, expected);
+}
+
+#[test]
 fn percent_and_wrapped_base64_are_masked() {
     let value = "a value / with + letters? that & need = escapes, and is long enough to be broken into several lines";
     let (redactions, _) = redactions(&[("long", value)]);
