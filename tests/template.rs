@@ -278,7 +278,7 @@ fn who_the_task_is_comes_from_its_identity_whatever_its_variables_say() {
     let source = r#"{{ env "NOMAD_JOB_ID" }} {{ env "NOMAD_GROUP_NAME" }} {{ env "OTHER" }}"#;
     assert_eq!(with_env(source, &forged).expect("it renders"), "timeline web its own");
     let error = parse(source).expect("good").check_variables(&BTreeMap::new()).expect_err("one is wanting").to_string();
-    assert!(error.contains("line 1, column 57") && error.contains("no variable \"OTHER\""), "{error}");
+    assert!(error.contains("line 1, column 58") && error.contains("no variable \"OTHER\""), "{error}");
     // No identity tells this one here, and what the task calls itself does not step in.
     with_env(r#"{{ env "NOMAD_TASK_NAME" }}"#, &[("NOMAD_TASK_NAME", "forged")]).expect_err("not known");
 }
