@@ -19,7 +19,6 @@
 mod fifo;
 mod follower;
 mod gaps;
-mod pace;
 mod progress;
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use crate::container::{
     ContainerId, Engine, Error, Extent, LogChunk, LogCursor, LogStream, NextPiece, OutputStream, Replay,
 };
 
-use super::{Item, Status, Wanted, gaps::Gaps, pace::Paced, turns::Turns};
+use super::{Item, Status, Wanted, gaps::Gaps, turns::Turns};
 
 /// First and longest pause between two looks at a container that has no output stream.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -86,11 +86,6 @@ impl Follower {
 
     async fn pass(&mut self, extent: Extent) -> Pass {
         match self.open(extent).await {
-            // Only what is yet to come can gather.
-            Ok(batches) if extent == Extent::Follow => {
-                let paced = Paced::new(batches, self.wishes.clone());
-                self.carry(paced.stream()).await
-            }
             Ok(batches) => self.carry(batches).await,
             Err(error) => after(&error),
         }

@@ -195,25 +195,3 @@ async fn a_container_that_is_started_again_is_followed_on() {
     out.expect("two\n").await;
     out.expect_no_more();
 }
-
-#[tokio::test(start_paused = true)]
-async fn behind_a_flood_the_cursor_is_exact_wherever_it_is_cut() {
-    let bench = Bench::new().await;
-    let (mut out, _err) = bench.readers();
-    let lines: Vec<String> = (0..300).map(|n| format!("line {n}\n")).collect();
-    let mut cursor = LogCursor::default();
-    for part in lines.chunks(100) {
-        let pump = bench.pump(cursor);
-        part.iter().for_each(|line| bench.print(line));
-        out.expect(&part.concat()).await;
-        let (first, last) = (cursor.stdout.at_ns, cursor.stdout.at_ns + 100);
-        let mut status = pump.watch();
-        within(status.wait_for(|status| status.cursor.stdout.at_ns >= last)).await.expect("moved");
-        cursor = pump.status().cursor;
-        assert_eq!((cursor.stdout.at_ns, cursor.stdout.pieces, cursor.stdout.next), (last, 1, None), "from {first}");
-    }
-    let pump = bench.pump(cursor);
-    bench.end();
-    assert!(within(pump.drain(LIMIT)).await.complete);
-    out.expect_no_more();
-}
