@@ -12,7 +12,7 @@ fn every_promise_names_tests_that_exist() {
     let tests = names_of_tests();
     let text = fs::read_to_string(root().join("docs/promises.md")).expect("the table");
     let rows = text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what "));
-    let mut seen = 0;
+    let mut seen = BTreeSet::new();
     for row in rows {
         let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
         let [what, proofs] = cells[..] else { panic!("not two cells: {row}") };
@@ -21,9 +21,9 @@ fn every_promise_names_tests_that_exist() {
         for proof in proofs {
             assert!(tests.contains(proof), "{what}: there is no test {proof:?}");
         }
-        seen += 1;
+        assert!(seen.insert(what), "{what}: stands there twice");
     }
-    assert!(seen >= 25, "only {seen} promises");
+    assert!(seen.len() >= 25, "only {} promises", seen.len());
 }
 
 /// The names between quotes behind `before` in all files of `folder`.

@@ -12,6 +12,7 @@ mod java;
 #[allow(dead_code)] // The other program of tests uses the rest.
 mod jobs;
 
+mod children;
 mod crafted;
 mod engines;
 mod files;

@@ -36,7 +36,9 @@ impl Wish<'_> {
                     rule.job.as_str()
                 )
             }
-            None => format!("add an allow block for this job with it in {list} to the plugin's configuration"),
+            None => {
+                format!("add an allow block for {} with it in {list} to the plugin's configuration", block_for(meta))
+            }
         };
         self.with_hint(meta, hint)
     }
@@ -66,5 +68,17 @@ impl Wish<'_> {
                 meta.namespace, meta.job_id, meta.group, meta.name
             ),
         }
+    }
+}
+
+/// Returns which block would be for this task. Each child of a dispatched or periodic job has a name of its own.
+fn block_for(meta: &TaskMeta) -> String {
+    let kind = ["dispatch", "periodic"].into_iter().find_map(|kind| {
+        let (parent, _) = meta.job_id.rsplit_once(&format!("/{kind}-"))?;
+        Some(format!("{parent}/{kind}-*"))
+    });
+    match kind {
+        Some(children) => format!("this job's children (job = {children:?}, and vault_role in the job)"),
+        None => "this job".to_owned(),
     }
 }

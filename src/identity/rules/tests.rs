@@ -108,6 +108,9 @@ fn a_refusal_names_the_thing_and_what_to_do() {
     );
     let text = web().check_role(&meta("default", "new", "g", "t"), "r").expect_err("refused").to_string();
     assert!(text.ends_with("add an allow block for this job with it in roles to the plugin's configuration"), "{text}");
+    let child = meta("default", "web/periodic-1795898684", "g", "t");
+    let text = web().check_role(&child, "r").expect_err("refused").to_string();
+    assert!(text.contains("for this job's children (job = \"web/periodic-*\", and vault_role in the job)"), "{text}");
 }
 
 #[test]
