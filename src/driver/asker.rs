@@ -15,31 +15,32 @@ use std::{
 use serde_json::{Value, json};
 
 mod craft;
+mod ending;
+mod error;
 mod grants;
 mod look;
+mod renewing;
 mod versions;
+
+pub(super) use error::AskError;
 
 use super::{
     Class, DriverError,
-    holdings::{Answer, Holdings, Revocable, Superseded, Timed},
+    holdings::{Answer, Holdings, Timed},
     issuing::Order,
     keeper::Item,
     parts::Parts,
     plan::{CertificatePlan, Plan},
     receipts::Receipts,
-    revocation,
     servers::Server,
     shared::{Origin, Seats},
     turns::Turns,
 };
 use crate::{
-    domain::{
-        Accessor, Craft, Lease, LeaseId, Loss, SecretString, ServerPath, ServerPathError, Session, TaskEvent, TaskKey,
-        fail_point,
-    },
+    domain::{Craft, Lease, SecretString, ServerPath, ServerPathError, Session, TaskEvent, TaskKey, fail_point},
     identity::PolicyRefused,
     journal::Step,
-    pki::{self, IssuedCertificate, PkiError},
+    pki::{self, IssuedCertificate},
     template::Dependency,
     vault::{self, Kind, Reply, Vault},
 };
@@ -71,107 +72,6 @@ pub(super) struct Asker {
 struct Waiting {
     since: Option<Instant>,
     told: Option<Instant>,
-}
-
-/// Why something was not obtained.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum AskError {
-    /// The server said no, or nothing.
-    #[error("{what}: {}{hint}", source.reason())]
-    Vault {
-        /// What was asked for.
-        what: String,
-        /// Whether that was a login or a renewal, whose refusal says nothing about the thing itself.
-        of_upkeep: bool,
-        /// The path that was asked, where one was.
-        path: Option<ServerPath>,
-        /// What it said.
-        source: Box<vault::Error>,
-        /// What else was found out about it.
-        hint: String,
-    },
-    /// The certificate is not the one that was asked for, or no key could be made.
-    #[error("{what}: {source}")]
-    Pki {
-        /// Which certificate.
-        what: String,
-        /// What is wrong with it.
-        source: PkiError,
-    },
-    /// Something of ours is in the way.
-    #[error("{0}")]
-    Driver(DriverError),
-}
-
-impl AskError {
-    pub(super) fn vault(what: impl Into<String>, source: vault::Error) -> Self {
-        let (what, source, hint) = (what.into(), Box::new(source), String::new());
-        Self::Vault { what, of_upkeep: false, path: None, source, hint }
-    }
-
-    /// As [`AskError::vault`], for what was asked of `path`.
-    pub(super) fn at(path: &ServerPath, what: impl Into<String>, source: vault::Error) -> Self {
-        let (what, source, hint) = (what.into(), Box::new(source), String::new());
-        Self::Vault { what, of_upkeep: false, path: Some(path.clone()), source, hint }
-    }
-
-    /// As [`AskError::vault`], for logins and renewals.
-    pub(super) fn upkeep(what: impl Into<String>, source: vault::Error) -> Self {
-        let (what, source, hint) = (what.into(), Box::new(source), String::new());
-        Self::Vault { what, of_upkeep: true, path: None, source, hint }
-    }
-
-    /// Returns how the server refused, when it was the server.
-    pub(super) fn kind(&self) -> Option<Kind> {
-        match self {
-            Self::Vault { source, .. } => Some(source.kind()),
-            Self::Pki { .. } | Self::Driver(_) => None,
-        }
-    }
-
-    /// Returns how long the server asked us to wait; nothing when it did not.
-    pub(super) fn retry_after(&self) -> Duration {
-        match self {
-            Self::Vault { source, .. } => source.retry_after().unwrap_or_default(),
-            Self::Pki { .. } | Self::Driver(_) => Duration::ZERO,
-        }
-    }
-
-    /// Says whether the server as a whole did not answer, or wants to be left alone: a refusal of this one request is an
-    /// answer.
-    pub(super) fn is_silence(&self) -> bool {
-        let Self::Vault { source, .. } = self else { return false };
-        match source.kind() {
-            Kind::ClientRefused | Kind::Sealed | Kind::Tls => true,
-            // Trouble of one engine behind the server comes as 500.
-            Kind::Unavailable => matches!(source.status(), None | Some(429 | 502..=504)),
-            _ => false,
-        }
-    }
-
-    /// Says whether the trouble may pass by itself.
-    pub(super) fn is_transient(&self) -> bool {
-        matches!(self, Self::Vault { source, .. } if source.is_transient())
-    }
-
-    /// Says whether a start does well to try again within its time: trouble that passes, or a secret not yet written.
-    pub(super) fn may_pass(&self) -> bool {
-        self.is_transient() || self.is_loss()
-    }
-
-    /// Returns how something was lost, if that is what the answer means.
-    pub(super) fn loss(&self) -> Option<Loss> {
-        match self {
-            Self::Vault { of_upkeep: true, .. } => None,
-            _ if self.is_loss() => Some(Loss::Deleted),
-            _ => (self.kind() == Some(Kind::Denied)).then_some(Loss::Denied),
-        }
-    }
-
-    /// Says whether nothing is there.
-    pub(super) fn is_loss(&self) -> bool {
-        matches!(self.kind(), Some(Kind::NotFound | Kind::Deleted))
-    }
 }
 
 impl Asker {
@@ -489,200 +389,6 @@ impl Asker {
             Ok(reply) => Ok(Some(reply.data)),
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(source) => Err(AskError::vault(format!("read {path}"), source)),
-        }
-    }
-
-    /// Prolongs the login; returns the life granted.
-    pub(super) async fn renew_session(&self, session: &Session) -> Result<Duration, AskError> {
-        let renewed = self.vault.renew_token(&session.token).await;
-        // An identity's policies are those of now, not those of the login.
-        let granted = renewed.inspect(|session| self.seats.learn(session)).map(|session| session.duration);
-        let granted = granted.inspect(|granted| {
-            self.receipts.renewed_token(session, *granted);
-            self.noted(self.logged_in(session, *granted));
-        });
-        granted.map_err(|source| AskError::upkeep("renew the task's token", source))
-    }
-
-    /// Prolongs what an answer was lent; returns the life granted.
-    pub(super) async fn renew(
-        &self,
-        token: &SecretString,
-        lease: &LeaseId,
-        held: &Answer,
-    ) -> Result<Duration, AskError> {
-        if let Some((_, child)) = held.child_token() {
-            let what = "renew the token for the task";
-            return match self.vault.renew_token(&child).await {
-                Ok(session) => Ok(session.duration),
-                // The task may end its token as it likes; the login it was made with lives on.
-                Err(error) if error.kind() == Kind::TokenDead => Err(AskError::upkeep(
-                    what,
-                    vault::Error::new(Kind::LeaseGone, what, "it was revoked or has expired"),
-                )),
-                Err(error) => Err(AskError::upkeep(what, error)),
-            };
-        }
-        self.renew_lease(token, lease).await
-    }
-
-    async fn renew_lease(&self, token: &SecretString, lease: &LeaseId) -> Result<Duration, AskError> {
-        let renewed = self.vault.renew_lease(token, lease).await;
-        let granted = renewed.map(|lease| lease.duration);
-        granted
-            .inspect(|granted| self.receipts.renewed_lease(token, lease, *granted))
-            .map_err(|source| AskError::upkeep(format!("renew lease {lease}"), source))
-    }
-
-    /// Asks what is left of the login.
-    pub(super) async fn session_rest(&self, session: &Session) -> Result<Duration, AskError> {
-        let info = self.vault.lookup_token(&session.token).await;
-        info.map(|info| info.ttl).map_err(|source| AskError::vault("look up the task's token", source))
-    }
-
-    /// Asks what is left of what an answer was lent.
-    pub(super) async fn lease_rest(
-        &self,
-        token: &SecretString,
-        lease: &LeaseId,
-        held: &Answer,
-    ) -> Result<Duration, AskError> {
-        if let Some((_, child)) = held.child_token() {
-            let info = self.vault.lookup_token(&child).await;
-            return info
-                .map(|info| info.ttl)
-                .map_err(|source| AskError::vault("look up the token for the task", source));
-        }
-        let info = self.vault.lookup_lease(token, lease).await;
-        info.map(|info| info.ttl).map_err(|source| AskError::vault(format!("look up lease {lease}"), source))
-    }
-
-    /// Ends what newer credentials have replaced.
-    ///
-    /// # Errors
-    /// The server is away; what it did not take comes back. What it refuses to end is let go: it dies by its own time, at
-    /// the latest with the task's session.
-    pub(super) async fn end_superseded(
-        &self,
-        holdings: &Holdings,
-        superseded: Superseded,
-    ) -> Result<(), (AskError, Superseded)> {
-        let mut left = Superseded::default();
-        let leases = self.end_leases(holdings, superseded.leases, &mut left).await;
-        let certificates = self.end_certificates(holdings, superseded.certificates, &mut left).await;
-        let tokens = self.end_tokens(superseded.tokens, &mut left).await;
-        match tokens.or(certificates).or(leases) {
-            None => Ok(()),
-            Some(error) => Err((AskError::vault("revoke what was replaced", error), left)),
-        }
-    }
-
-    async fn end_leases(
-        &self,
-        holdings: &Holdings,
-        leases: Vec<LeaseId>,
-        left: &mut Superseded,
-    ) -> Option<vault::Error> {
-        let token = holdings.token()?;
-        let mut trouble = None;
-        for lease in leases {
-            match self.vault.revoke_lease(token, &lease).await {
-                Ok(()) => {
-                    self.receipts.revoked_lease(&lease);
-                    self.noted(Step::LeaseRevoked { lease_id: lease });
-                }
-                Err(error) if error.is_transient() => {
-                    trouble = Some(error);
-                    left.leases.push(lease);
-                }
-                Err(error) => {
-                    self.receipts.not_revoked(None, Some(&lease), &error.to_string());
-                    tracing::info!(task_id = %self.plan.meta.id, %lease, %error, "A replaced lease stays until its session ends")
-                }
-            }
-        }
-        trouble
-    }
-
-    async fn end_certificates(
-        &self,
-        holdings: &Holdings,
-        certificates: Vec<Revocable>,
-        left: &mut Superseded,
-    ) -> Option<vault::Error> {
-        let token = holdings.token()?;
-        let mut trouble = None;
-        for one in certificates {
-            let serial = one.certificate.serial.clone();
-            match revocation::revoke(&*self.vault, token, &one).await {
-                Err(error) if error.is_transient() => {
-                    trouble = Some(error);
-                    left.certificates.push(one);
-                }
-                outcome => {
-                    self.receipts.revoked_certificate(&one.mount, &serial, outcome.as_ref().err());
-                    self.noted(Step::CertificateRevoked { mount: one.mount, serial });
-                }
-            }
-        }
-        trouble
-    }
-
-    async fn end_tokens(
-        &self,
-        tokens: Vec<(Option<Accessor>, SecretString)>,
-        left: &mut Superseded,
-    ) -> Option<vault::Error> {
-        let mut trouble = None;
-        for (accessor, token) in tokens {
-            if accessor.is_none() {
-                // A batch token: nothing on the server to end, and it dies by its time.
-                continue;
-            }
-            match (self.vault.revoke_self(&token).await, accessor) {
-                (Ok(()), accessor) => self.ended_token(accessor.as_ref()),
-                (Err(error), accessor) if error.is_transient() => {
-                    trouble = Some(error);
-                    left.tokens.push((accessor, token));
-                }
-                (Err(error), accessor) => {
-                    self.receipts.not_revoked(accessor.as_ref(), None, &error.to_string());
-                    let accessor = accessor.map(|accessor| accessor.to_string()).unwrap_or_default();
-                    tracing::warn!(task_id = %self.plan.meta.id, accessor, %error, "A replaced token could not be revoked and dies by its time");
-                }
-            }
-        }
-        trouble
-    }
-
-    /// Ends a session that has served its purpose. Says whether the server took it.
-    pub(super) async fn end_session(&self, session: &Session) -> bool {
-        let outcome = self.vault.revoke_self(&session.token).await;
-        match &outcome {
-            Ok(()) => self.ended_token(session.accessor.as_ref()),
-            Err(error) => {
-                tracing::warn!(task_id = %self.plan.meta.id, %error, "A token that is not needed any more stays until the task ends");
-            }
-        }
-        outcome.is_ok()
-    }
-
-    /// Gives a session back that nobody will use.
-    pub(super) async fn abandon(&self, session: Session) {
-        match self.vault.revoke_self(&session.token).await {
-            Ok(()) => self.ended_token(session.accessor.as_ref()),
-            Err(error) => {
-                self.receipts.not_revoked(session.accessor.as_ref(), None, &error.to_string());
-                tracing::warn!(task_id = %self.plan.meta.id, %error, "An unused token could not be revoked and dies by its time");
-            }
-        }
-    }
-
-    /// Writes down that a token is dead.
-    fn ended_token(&self, accessor: Option<&Accessor>) {
-        self.receipts.revoked_token(accessor, "");
-        if let Some(accessor) = accessor {
-            self.noted(Step::TokenRevoked { accessor: accessor.clone() });
         }
     }
 
