@@ -79,13 +79,19 @@ pub(super) async fn carry_out(
         if matches!(action, ChangeAction::Script(_)) {
             continue;
         }
+        let since = SystemTime::now();
         fail_point("before-act");
-        let outcome = attempt(parts, container, stopping, action).await;
+        let outcome = attempt(parts, container, stopping, action, since).await;
         fail_point("after-act");
         told.restarted |= matches!((&outcome, action), (Ok(true), ChangeAction::Restart));
         parts.tell(change.event(meta, &worded(action, &outcome)));
+        if let (Err(error), ChangeAction::Restart) = (&outcome, action) {
+            told.failed = left_stopped(parts, container, stopping, since, error).await;
+        }
     }
-    told.failed = run_scripts(parts, meta, container, &change).await;
+    if told.failed.is_none() {
+        told.failed = run_scripts(parts, meta, container, &change).await;
+    }
     if change.actions.is_empty() {
         let text = format!("{} renewed, generation {}", change.what, change.generation);
         parts.tell(TaskEvent::new(meta, text).with("generation", change.generation.to_string()));
@@ -149,11 +155,15 @@ async fn attempt(
     container: &ContainerId,
     stopping: &Arc<Mutex<bool>>,
     action: &ChangeAction,
+    since: SystemTime,
 ) -> Result<bool, container::Error> {
     match action {
         ChangeAction::Noop | ChangeAction::Script(_) => Ok(true),
         ChangeAction::Signal(signal) => patiently(|| signal_once(parts, container, *signal)).await,
-        ChangeAction::Restart => patiently(|| restart_once(parts, container, stopping)).await,
+        ChangeAction::Restart => {
+            let mut tried = None;
+            patiently(|| restart_once(parts, container, stopping, tried.replace(since))).await
+        }
     }
 }
 
@@ -194,20 +204,52 @@ pub(super) async fn end_failed(parts: &Parts, container: &ContainerId, stopping:
 
 /// Starts a container again that an earlier process had stopped for a restart, after `since`, and then died. Returns whether
 /// it did; an end of another kind stays one.
+///
+/// # Errors
+/// It stands still, and why the task must end.
 pub(super) async fn finish_restart(
     parts: &Parts,
     container: &ContainerId,
     stopping: &Arc<Mutex<bool>>,
     since: SystemTime,
-) -> Result<bool, container::Error> {
-    let stop_asked = stopping.lock().await;
-    let Some(state) = parts.engine.inspect(container).await? else { return Ok(false) };
-    let stopped_for_it = state.exit.is_some() && state.finished_at.is_some_and(|at| at >= since);
-    if *stop_asked || !stopped_for_it {
+) -> Result<bool, String> {
+    let again = async || {
+        let stop_asked = stopping.lock().await;
+        if *stop_asked { Ok(false) } else { start_if_stopped(parts, container, since).await }
+    };
+    match patiently(again).await {
+        Ok(started) => Ok(started),
+        Err(error) => left_stopped(parts, container, stopping, since, &error).await.map_or(Ok(false), Err),
+    }
+}
+
+/// Starts a container again that was stopped after `since`; the caller holds the lock against stops from outside. Returns
+/// whether it did.
+async fn start_if_stopped(parts: &Parts, container: &ContainerId, since: SystemTime) -> Result<bool, container::Error> {
+    if !stopped_since(parts, container, since).await? {
         return Ok(false);
     }
     parts.engine.start_again(container).await?;
     Ok(true)
+}
+
+/// Says whether a container stands still that was stopped after `since`.
+async fn stopped_since(parts: &Parts, container: &ContainerId, since: SystemTime) -> Result<bool, container::Error> {
+    let state = parts.engine.inspect(container).await?;
+    Ok(state.is_some_and(|state| state.exit.is_some() && state.finished_at.is_some_and(|at| at >= since)))
+}
+
+/// Says why a task must end whose restart has failed with `error`; nothing where it runs on, or somebody has stopped it. Its
+/// container's exit code is that of our own stop, which must not look like the task's success.
+async fn left_stopped(
+    parts: &Parts,
+    container: &ContainerId,
+    stopping: &Arc<Mutex<bool>>,
+    since: SystemTime,
+    error: &container::Error,
+) -> Option<String> {
+    let stopped = !*stopping.lock().await && stopped_since(parts, container, since).await.unwrap_or(false);
+    stopped.then(|| format!("it was stopped for a restart after a change and could not be started again: {error}"))
 }
 
 async fn signal_once(parts: &Parts, container: &ContainerId, signal: Signal) -> Result<bool, container::Error> {
@@ -218,16 +260,23 @@ async fn signal_once(parts: &Parts, container: &ContainerId, signal: Signal) -> 
     }
 }
 
-/// Restarts the container under the lock that a stop from outside takes too, so that neither undoes the other.
+/// Restarts the container under the lock that a stop from outside takes too, so that neither undoes the other. One that an
+/// earlier try has stopped, since `tried`, is started.
 async fn restart_once(
     parts: &Parts,
     container: &ContainerId,
     stopping: &Arc<Mutex<bool>>,
+    tried: Option<SystemTime>,
 ) -> Result<bool, container::Error> {
     let stop_asked = stopping.lock().await;
     if *stop_asked {
         return Ok(false);
     }
-    let restarted = parts.engine.restart(container, None, parts.settings.refresh.stop_timeout).await?;
-    Ok(restarted == Restart::Restarted)
+    match parts.engine.restart(container, None, parts.settings.refresh.stop_timeout).await? {
+        Restart::Restarted => Ok(true),
+        Restart::Ended(_) => match tried {
+            Some(since) => start_if_stopped(parts, container, since).await,
+            None => Ok(false),
+        },
+    }
 }

@@ -225,13 +225,14 @@ impl Supervisor {
     }
 
     /// Starts the container again when the process before this one died between its stop and its start.
-    async fn finish_restart(&self) {
+    async fn finish_restart(&mut self) {
         let Some(since) = self.restart_since else { return };
         match act::finish_restart(&self.parts, &self.container, &self.stopping, since).await {
             Ok(true) => self.pump.wake(),
             Ok(false) => {}
-            Err(error) => {
-                tracing::warn!(task_id = %self.meta.id, %error, "A restart that was cut off could not be finished")
+            Err(why) => {
+                self.parts.tell(TaskEvent::new(&self.meta, format!("Task is ended: {why}")));
+                self.failed = Some(why);
             }
         }
     }

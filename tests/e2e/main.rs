@@ -32,6 +32,7 @@ mod outage;
 mod output;
 mod policies;
 mod reader;
+mod restarts;
 mod scripts;
 mod short;
 mod tls;

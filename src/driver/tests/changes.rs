@@ -60,6 +60,43 @@ async fn renewal_goes_on_while_a_restart_hangs_and_the_next_change_waits_for_it(
 }
 
 #[tokio::test]
+async fn a_restart_whose_start_fails_for_once_is_finished() {
+    let bench = Bench::new();
+    let driver = bench.driver();
+    let mut spec = bench.spec("1");
+    spec.templates[0].upkeep = at_once(ChangeAction::Restart);
+    let events = overhear(&driver);
+    driver.start(spec.clone()).await.expect("it starts");
+    let container = bench.engine.running()[0].clone();
+
+    bench.engine.fail(Op::Start, Fault::RefusedForNow);
+    bench.vault.put_kv(KV, json!({ "api_key": "second" }));
+    until("it runs anew", || bench.engine.starts(&container) == 2).await;
+    until("it is told", || heard(&events, "container restarted").len() == 1).await;
+    assert_eq!(heard(&events, "failed"), [""; 0]);
+    driver.destroy(&spec.meta.id, true).await.expect("destroyed");
+    bench.is_clean().await;
+}
+
+/// The container ends by our own stop, with the code that a task ends well with.
+#[tokio::test]
+async fn a_task_that_cannot_be_started_again_after_a_change_has_failed() {
+    let bench = Bench::new();
+    let driver = bench.driver();
+    let mut spec = bench.spec("1");
+    spec.templates[0].upkeep = at_once(ChangeAction::Restart);
+    driver.start(spec.clone()).await.expect("it starts");
+
+    bench.engine.fail_always(Op::Start, Fault::Refused);
+    bench.vault.put_kv(KV, json!({ "api_key": "second" }));
+    let exit = driver.wait(&spec.meta.id).await.expect("an end");
+    let why = exit.message.expect("a reason");
+    assert!(why.contains("stopped for a restart after a change and could not be started again"), "{why}");
+    driver.destroy(&spec.meta.id, false).await.expect("destroyed");
+    bench.is_clean().await;
+}
+
+#[tokio::test]
 async fn a_script_runs_after_each_change_and_first_if_asked() {
     let bench = Bench::new();
     let driver = bench.driver();
