@@ -133,7 +133,7 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Result<T, AskError>>,
 {
-    let mut tries = 0;
+    let (mut tries, mut earlier) = (0, None);
     loop {
         let error = match attempt().await {
             Ok(value) => return Ok(value),
@@ -142,10 +142,12 @@ where
         tries += 1;
         let left = deadline.saturating_duration_since(Instant::now());
         let pause = pause(tries, error.retry_after(), left, rand::rng().random());
+        let error = error.after(earlier.take());
         let Some(pause) = pause.filter(|_| error.may_pass()) else { return Err(error.into()) };
         tracing::warn!(task_id = %asker.plan.meta.id, %error, tries, "Asking again");
         asker.tell_waiting(&error, pause);
         tokio::time::sleep(pause).await;
+        earlier = Some(error);
     }
 }
 

@@ -287,6 +287,6 @@ impl Cluster {
 
     fn resting(&self, action: &str, wait: Duration, why: &str) -> Error {
         let text = format!("{}: {why}; it is left alone for {wait:.1?}", self.address());
-        Error::new(Kind::Unavailable, action, text).with_retry_after(wait)
+        Error::new(Kind::Unavailable, action, text).resting(wait)
     }
 }

@@ -50,6 +50,8 @@ pub struct Error {
     messages: Vec<String>,
     retry_after: Option<Duration>,
     passing: bool,
+    /// Nobody was asked: the server is left alone for a while.
+    resting: bool,
     #[source]
     source: Option<TransportError>,
 }
@@ -58,7 +60,16 @@ impl Error {
     /// Returns an error of `kind` while doing `action`, with the reason in plain words.
     pub fn new(kind: Kind, action: impl Into<String>, message: impl AsRef<str>) -> Self {
         let messages = clean([message]);
-        Self { kind, action: action.into(), status: None, messages, retry_after: None, passing: false, source: None }
+        Self {
+            kind,
+            action: action.into(),
+            status: None,
+            messages,
+            retry_after: None,
+            passing: false,
+            resting: false,
+            source: None,
+        }
     }
 
     /// Returns an error for an answer with a status that is none of success.
@@ -71,7 +82,16 @@ impl Error {
     ) -> Self {
         let passing = kind == Kind::Invalid && messages.iter().any(|text| is_about_time(text));
         let messages = clean(messages);
-        Self { kind, action: action.to_owned(), status: Some(status), messages, retry_after, passing, source: None }
+        Self {
+            kind,
+            action: action.to_owned(),
+            status: Some(status),
+            messages,
+            retry_after,
+            passing,
+            resting: false,
+            source: None,
+        }
     }
 
     /// Returns an error for an exchange with the server at `address` that brought no answer.
@@ -81,9 +101,9 @@ impl Error {
         error
     }
 
-    /// Returns the same error with the time after which to ask again.
-    pub(super) fn with_retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
+    /// Returns the same error for a request that was not sent, since the server is left alone for `wait`.
+    pub(crate) fn resting(mut self, wait: Duration) -> Self {
+        (self.retry_after, self.resting) = (Some(wait), true);
         self
     }
 
@@ -123,6 +143,11 @@ impl Error {
     /// Returns how long the server asked to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
+    }
+
+    /// Says whether the request was not sent at all, so that an earlier error knows more of what is wrong.
+    pub fn is_resting(&self) -> bool {
+        self.resting
     }
 
     /// Says whether the same request may succeed later without anybody changing the request, the policy or the secret.

@@ -73,6 +73,14 @@ impl AskError {
         }
     }
 
+    /// Returns the one of two errors, one behind the other, that says what is wrong: not that the server is left alone.
+    pub(in crate::driver) fn after(self, earlier: Option<Self>) -> Self {
+        match (self, earlier) {
+            (Self::Vault { source, .. }, Some(earlier)) if source.is_resting() => earlier,
+            (error, _) => error,
+        }
+    }
+
     /// Says whether the server as a whole did not answer, or wants to be left alone: a refusal of this one request is an
     /// answer.
     pub(in crate::driver) fn is_silence(&self) -> bool {
@@ -107,5 +115,24 @@ impl AskError {
     /// Says whether nothing is there.
     pub(in crate::driver) fn is_loss(&self) -> bool {
         matches!(self.kind(), Some(Kind::NotFound | Kind::Deleted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_left_alone_does_not_hide_why() {
+        let sealed = || AskError::vault("log in", vault::Error::new(Kind::Sealed, "log in", ""));
+        let resting = || {
+            AskError::vault(
+                "log in",
+                vault::Error::new(Kind::Unavailable, "log in", "").resting(Duration::from_millis(16)),
+            )
+        };
+        assert_eq!(resting().after(Some(sealed())).kind(), Some(Kind::Sealed));
+        assert_eq!(resting().after(None).kind(), Some(Kind::Unavailable));
+        assert_eq!(sealed().after(Some(resting())).kind(), Some(Kind::Sealed));
     }
 }
