@@ -125,7 +125,12 @@ impl Bench {
 
     /// Starts a task with a driver of its own.
     async fn started(&self) -> (Driver, TaskSpec, ContainerId) {
-        let (driver, spec) = (self.driver(), self.spec("1"));
+        self.started_as(self.spec("1")).await
+    }
+
+    /// As [`Bench::started`], for a task that is described so.
+    async fn started_as(&self, spec: TaskSpec) -> (Driver, TaskSpec, ContainerId) {
+        let driver = self.driver();
         driver.start(spec.clone()).await.expect("it starts");
         (driver, spec, self.engine.running()[0].clone())
     }

@@ -2,7 +2,8 @@
 //!
 //! A source is parsed and checked once, and rendered in passes: each pass tells what it asked for and what of that was
 //! missing, the caller fetches, and renders again until nothing is. Rendering is pure: no server, clock, file or
-//! environment but the task's own, which the caller hands in. Values are data and never read as template text. Sources, outputs, depth and work are bounded.
+//! environment but the task's own, which the caller hands in. Values are data and never read as template text. Sources,
+//! outputs, depth and work are bounded.
 //!
 //! The language is Go's, with the functions of consul-template that compute; what could run, write or reach out does
 //! not exist. Where Go would print `<no value>` or a complaint into the text, this refuses with the place.

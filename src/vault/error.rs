@@ -82,16 +82,7 @@ impl Error {
     ) -> Self {
         let passing = kind == Kind::Invalid && messages.iter().any(|text| is_about_time(text));
         let messages = clean(messages);
-        Self {
-            kind,
-            action: action.to_owned(),
-            status: Some(status),
-            messages,
-            retry_after,
-            passing,
-            resting: false,
-            source: None,
-        }
+        Self { status: Some(status), messages, retry_after, passing, ..Self::new(kind, action, "") }
     }
 
     /// Returns an error for an exchange with the server at `address` that brought no answer.

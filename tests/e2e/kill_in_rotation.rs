@@ -2,12 +2,10 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use serde_json::json;
-
 use crate::{
     bed::{Bed, until},
     harness::runner::Run,
-    jobs, times,
+    jobs, put_word, times,
 };
 
 /// Two files of one secret, so that a mixed set would show.
@@ -46,7 +44,7 @@ struct Scene {
 impl Scene {
     async fn new(script: &str, change: &str) -> Self {
         let bed = Bed::new("").await;
-        write(&bed, "word-0").await;
+        put_word(&bed, "word-0").await;
         let task = bed.task(&jobs::shell(script, &two_files(change)));
         bed.run(&task).await.expect("it starts");
         let container = task.container(&bed.agent).await.expect("a container");
@@ -71,7 +69,7 @@ impl Scene {
         self.changes += 1;
         let new = format!("word-{}", self.changes);
         self.bed.anew(Some(step), &[&self.task]).await;
-        write(&self.bed, &new).await;
+        put_word(&self.bed, &new).await;
         self.bed.is_dead(step).await;
 
         let shown = if is_published { &new } else { &old };
@@ -109,10 +107,6 @@ impl Scene {
         self.bed.end(&self.task).await;
         self.bed.is_clean().await;
     }
-}
-
-async fn write(bed: &Bed, word: &str) {
-    bed.bao.ok("POST", "kv/data/timeline", Some(json!({ "data": { "word": word } }))).await;
 }
 
 /// Reads both files in the container and without the plugin; nothing while the container stands still.

@@ -40,6 +40,11 @@ mod unchanged;
 mod variables;
 mod wrong_input;
 
+/// Writes the one word of the secret that changes in many tests.
+async fn put_word(bed: &bed::Bed, word: &str) {
+    bed.bao.ok("POST", "kv/data/timeline", Some(serde_json::json!({ "data": { "word": word } }))).await;
+}
+
 /// Returns how often something is done: as often as the environment's `name` says, else as usual.
 fn times(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)

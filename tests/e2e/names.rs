@@ -2,11 +2,9 @@
 
 use std::fs;
 
-use serde_json::json;
-
 use crate::{
     bed::{Bed, until},
-    jobs,
+    jobs, put_word,
 };
 
 const CONFIG: &str = r#"
@@ -19,10 +17,7 @@ const CONFIG: &str = r#"
 #[tokio::test(flavor = "multi_thread")]
 async fn a_template_names_the_variables_of_its_task_also_after_a_kill() {
     let bed = Bed::new("").await;
-    let write = async |word: &str| {
-        bed.bao.ok("POST", "kv/data/timeline", Some(json!({ "data": { "word": word } }))).await;
-    };
-    write("one").await;
+    put_word(&bed, "one").await;
     let script = jobs::SLEEP;
     let body = format!(
         "meta {{\n owner = \"team a\"\n }}\n env {{\n COLOUR = \"blue\"\n NOMAD_JOB_ID = \"forged\"\n }}\n \
@@ -33,7 +28,7 @@ async fn a_template_names_the_variables_of_its_task_also_after_a_kill() {
     assert_eq!(bed.sh(&task, "cat /run/secrets/app.env").await, "team a blue timeline one");
 
     bed.anew(None, &[&task]).await;
-    write("two").await;
+    put_word(&bed, "two").await;
     let shown = bed.ram().join("data/app.env");
     until("the new word is shown", || async {
         fs::read_to_string(&shown).is_ok_and(|text| text == "team a blue timeline two")

@@ -2,12 +2,10 @@
 
 use std::{fs, path::PathBuf};
 
-use serde_json::json;
-
 use crate::{
     bed::{Bed, LIMIT, docker, until},
     harness::runner::Run,
-    jobs,
+    jobs, put_word,
 };
 
 /// A task with one file that a script is to follow.
@@ -20,7 +18,7 @@ struct Scene {
 impl Scene {
     async fn new(change_script: &str) -> Self {
         let bed = Bed::new("").await;
-        write(&bed, "word-0").await;
+        put_word(&bed, "word-0").await;
         let config = format!(
             r#"
         template {{
@@ -56,10 +54,6 @@ impl Scene {
     }
 }
 
-async fn write(bed: &Bed, word: &str) {
-    bed.bao.ok("POST", "kv/data/timeline", Some(json!({ "data": { "word": word } }))).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_runs_first_where_asked_and_after_each_change_as_the_containers_user() {
     let scene = Scene::new(
@@ -71,14 +65,14 @@ async fn a_script_runs_first_where_asked_and_after_each_change_as_the_containers
     .await;
     let before = scene.started_at();
     scene.has_noted(&["word-0"]).await;
-    write(&scene.bed, "word-1").await;
+    put_word(&scene.bed, "word-1").await;
     scene.has_noted(&["word-0", "word-1"]).await;
     let told = scene.bed.event(&scene.task, "renewed, generation", LIMIT).await;
     assert!(told.contains("script \"sh\" run") && !told.contains("word-1"), "{told}");
     assert_eq!(fs::read_to_string(scene.local("who")).expect("noted"), "10001\n");
     // The next process owes nothing, least of all a first run.
     scene.bed.anew(None, &[&scene.task]).await;
-    write(&scene.bed, "word-2").await;
+    put_word(&scene.bed, "word-2").await;
     scene.has_noted(&["word-0", "word-1", "word-2"]).await;
     assert_eq!(scene.started_at(), before, "the container is not touched");
     let lines = scene.bed.agent.feed.lines("timeline");
@@ -95,11 +89,11 @@ async fn a_script_that_hangs_or_fails_is_told_and_the_task_goes_on() {
             timeout = "5s""#,
     )
     .await;
-    write(&scene.bed, "word-1").await;
+    put_word(&scene.bed, "word-1").await;
     scene.bed.event(&scene.task, "script \"sh\" failed: not done within 5s", LIMIT).await;
     let hangs = || docker(&["top", &scene.container]).contains("sleep 4321");
     until("the script is ended", || async { !hangs() }).await;
-    write(&scene.bed, "word-2").await;
+    put_word(&scene.bed, "word-2").await;
     scene.bed.event(&scene.task, "script \"sh\" failed: exit code 7", LIMIT).await;
     assert_eq!(scene.bed.sh(&scene.task, "cat /run/secrets/word").await, "word-2", "the task goes on");
     scene.bed.end(&scene.task).await;
@@ -115,7 +109,7 @@ async fn a_task_whose_script_fails_ends_where_the_job_says_so() {
             fail_on_error = true"#,
     )
     .await;
-    write(&scene.bed, "word-1").await;
+    put_word(&scene.bed, "word-1").await;
     let ended = tokio::time::timeout(2 * LIMIT, scene.task.wait(&scene.bed.agent)).await.expect("it ends");
     let (_, why) = ended.expect("an end");
     assert!(why.contains("script \"sh\" failed: exit code 7; its fail_on_error ends the task"), "{why}");

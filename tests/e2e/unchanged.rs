@@ -2,20 +2,18 @@
 
 use std::fs;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{
     bed::{Bed, until},
     jobs::{self, SLEEP},
+    put_word,
 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_with_equal_bytes_makes_no_generation_and_no_action() {
     let bed = Bed::new("").await;
-    let write = async |word: &str| {
-        bed.bao.ok("POST", "kv/data/timeline", Some(json!({ "data": { "word": word } }))).await;
-    };
-    write("one").await;
+    put_word(&bed, "one").await;
     let script = format!("trap 'echo told >>/local/noted' HUP; touch /local/ready; {SLEEP}");
     let config = r#"
         template {
@@ -35,13 +33,13 @@ async fn a_new_version_with_equal_bytes_makes_no_generation_and_no_action() {
 
     // A look each second, and a tenth of one until a change is acted upon: each version is a change of its own.
     for version in 2..=5 {
-        write("one").await;
+        put_word(&bed, "one").await;
         let seen = format!("\"version\":{version}");
         until("the version is seen", || async { read("record").contains(&seen) }).await;
     }
     assert_eq!(read("data/manifest.json"), before);
 
-    write("two").await;
+    put_word(&bed, "two").await;
     until("a real change is told", || async { local("noted").exists() }).await;
     assert_eq!(read("data/word"), "two");
     let manifest: Value = serde_json::from_str(&read("data/manifest.json")).expect("JSON");

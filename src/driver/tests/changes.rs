@@ -35,14 +35,17 @@ fn commands(bench: &Bench) -> Vec<Vec<String>> {
     bench.engine.commands().into_iter().map(|command| command.request.command).collect()
 }
 
+/// A task that is restarted after a change of its template.
+fn restarting(bench: &Bench) -> TaskSpec {
+    let mut spec = bench.spec("1");
+    spec.templates[0].upkeep = at_once(ChangeAction::Restart);
+    spec
+}
+
 #[tokio::test]
 async fn renewal_goes_on_while_a_restart_hangs_and_the_next_change_waits_for_it() {
     let bench = Bench::new();
-    let driver = bench.driver();
-    let mut spec = bench.spec("1");
-    spec.templates[0].upkeep = at_once(ChangeAction::Restart);
-    driver.start(spec.clone()).await.expect("it starts");
-    let container = bench.engine.running()[0].clone();
+    let (driver, spec, container) = bench.started_as(restarting(&bench)).await;
 
     bench.engine.fail_always(Op::Restart, Fault::Hang);
     bench.vault.put_kv(KV, json!({ "api_key": "second" }));
@@ -62,12 +65,8 @@ async fn renewal_goes_on_while_a_restart_hangs_and_the_next_change_waits_for_it(
 #[tokio::test]
 async fn a_restart_whose_start_fails_for_once_is_finished() {
     let bench = Bench::new();
-    let driver = bench.driver();
-    let mut spec = bench.spec("1");
-    spec.templates[0].upkeep = at_once(ChangeAction::Restart);
+    let (driver, spec, container) = bench.started_as(restarting(&bench)).await;
     let events = overhear(&driver);
-    driver.start(spec.clone()).await.expect("it starts");
-    let container = bench.engine.running()[0].clone();
 
     bench.engine.fail(Op::Start, Fault::RefusedForNow);
     bench.vault.put_kv(KV, json!({ "api_key": "second" }));
@@ -82,10 +81,7 @@ async fn a_restart_whose_start_fails_for_once_is_finished() {
 #[tokio::test]
 async fn a_task_that_cannot_be_started_again_after_a_change_has_failed() {
     let bench = Bench::new();
-    let driver = bench.driver();
-    let mut spec = bench.spec("1");
-    spec.templates[0].upkeep = at_once(ChangeAction::Restart);
-    driver.start(spec.clone()).await.expect("it starts");
+    let (driver, spec, _) = bench.started_as(restarting(&bench)).await;
 
     bench.engine.fail_always(Op::Start, Fault::Refused);
     bench.vault.put_kv(KV, json!({ "api_key": "second" }));

@@ -3,14 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Result, Run, answers};
-use crate::domain::SecretString;
-use crate::template::{
-    dependency::Dependency,
-    error::Problem,
-    functions::{self, Body, Function},
-    limits::OUTPUT_BYTES,
-    syntax::{Command, Expr, ExprKind, Name, Pipe},
-    value::{Map, Origin, Value},
+use crate::{
+    domain::SecretString,
+    template::{
+        dependency::Dependency,
+        error::Problem,
+        functions::{self, Body, Function},
+        limits::OUTPUT_BYTES,
+        syntax::{Command, Expr, ExprKind, Name, Pipe},
+        value::{Map, Origin, Value},
+    },
 };
 
 /// Steps that an item of a new list costs, since it is an allocation.
@@ -56,15 +58,13 @@ impl<'t> Run<'t> {
             }
             Body::PkiCert | Body::Secret | Body::Secrets => {
                 let args = self.arguments(command, piped, dot)?;
-                let literal =
-                    functions::path_operand(command, before).is_some_and(|operand| operand.literal().is_some());
+                let literal = is_literal(command, before);
                 self.ask(function.body, &args, literal).map_err(|problem| problem.within(function.name).at(at).into())
             }
             Body::Env | Body::EnvOrDefault => {
                 let args = self.arguments(command, piped, dot)?;
-                let literal =
-                    functions::path_operand(command, before).is_some_and(|operand| operand.literal().is_some());
-                self.env(&args, literal).map_err(|problem| problem.within(function.name).at(at).into())
+                self.env(&args, is_literal(command, before))
+                    .map_err(|problem| problem.within(function.name).at(at).into())
             }
             Body::Meta => {
                 let args = self.arguments(command, piped, dot)?;
@@ -222,6 +222,11 @@ impl<'t> Run<'t> {
             }
         }
     }
+}
+
+/// Says whether the name or path that a call is about stands in the source, so that messages may show it.
+fn is_literal(command: &Command, piped: Option<&Command>) -> bool {
+    functions::path_operand(command, piped).is_some_and(|operand| operand.literal().is_some())
 }
 
 /// Returns the field of a map; anything else has none.

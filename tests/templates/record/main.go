@@ -205,8 +205,8 @@ func own(given setup) template.FuncMap {
 		"modulo":     arithmetic(func(a, b int64) int64 { return a % b }, nil),
 		"secrets":    func(path string) ([]string, error) { return list(given, path) },
 		"pkiCert":    func(path string, pairs ...string) (*certificate, error) { return issued(given, path, pairs) },
-		"env":     func(name string) (string, error) { return variable(given, name) },
-		"mustEnv": func(name string) (string, error) { return variable(given, name) },
+		"env":        func(name string) (string, error) { return variable(given, name) },
+		"mustEnv":    func(name string) (string, error) { return variable(given, name) },
 		"envOrDefault": func(name, otherwise string) string {
 			if value, err := variable(given, name); err == nil {
 				return value
